@@ -1,0 +1,51 @@
+package actors
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// MemberID identifies a member of a room. It is the Socket.IO id of the
+// client in that namespace (socket.id), random, and stays the same when the
+// member resumes.
+type MemberID string
+
+// Identity is who a client has proved to be.
+type Identity struct {
+	Subject string          // stable user id; empty for an anonymous client
+	TokenID string          // id of the credential, if it has one
+	Expires time.Time       // zero: does not expire
+	Claims  json.RawMessage // further claims as a JSON object; nil if none
+}
+
+// Member is a client inside a room, as it was when the value was taken.
+type Member struct {
+	ID        MemberID
+	UserID    string    // Identity.Subject
+	Identity  Identity  // who it has proved to be
+	JoinedAt  time.Time // when it was admitted
+	Connected bool      // false while its seat is kept for a return
+}
+
+// JoinRequest is what a client asks for when it enters a room.
+type JoinRequest struct {
+	Room      RoomRef
+	Member    Member          // as it will be if admitted
+	Auth      json.RawMessage // the CONNECT payload without the reserved keys (token, pid, offset); an object or nil
+	Address   string          // remote IP address
+	NewRoom   bool            // the room holds nothing and nobody yet
+	Handshake *Handshake      // the HTTP request; nil if the socket is on another node
+}
+
+// Bind decodes the CONNECT payload into v, which must be a pointer. It
+// returns an *Error with CodeBadAuth that a client can read.
+func (r *JoinRequest) Bind(v any) error {
+	if len(bytes.TrimSpace(r.Auth)) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(r.Auth, v); err != nil {
+		return Errorf(CodeBadAuth, "auth: %s", readableJSONError(err))
+	}
+	return nil
+}
