@@ -136,6 +136,11 @@ var homes = []home{
 		because: "the ready-made server has a configuration file; the library has structs",
 	},
 	{
+		module:  "github.com/spf13",
+		homes:   []string{"cmd/node/..."},
+		because: "the ready-made server has a command line; the library has structs",
+	},
+	{
 		module:  "github.com/chromedp",
 		tests:   anywhere,
 		because: "it drives the browser in tests",
