@@ -1,0 +1,109 @@
+package room
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// position is a place in a room's history.
+type position struct {
+	generation string
+	seq        uint64 // reliable events up to here
+	version    uint64 // state version
+}
+
+// offset writes a position as clients see it, docs/protocol.md section 6, as
+// a JSON string.
+func (p position) offset() string {
+	return `"r1.` + p.generation + "." + strconv.FormatUint(p.seq, 10) + "." + strconv.FormatUint(p.version, 10) + `"`
+}
+
+// parseOffset reads what a client sends back.
+func parseOffset(s string) (position, bool) {
+	parts := strings.Split(s, ".")
+	if len(s) > 200 || len(parts) != 4 || parts[0] != "r1" {
+		return position{}, false
+	}
+	seq, err1 := strconv.ParseUint(parts[2], 10, 64)
+	version, err2 := strconv.ParseUint(parts[3], 10, 64)
+	return position{parts[1], seq, version}, err1 == nil && err2 == nil
+}
+
+// history keeps the latest reliable events for members that return.
+type history struct {
+	generation string
+	seq        uint64
+	kept       []keptEvent // ascending; may have gaps in memory only at the front
+	bytes      int
+	maxEvents  int
+	maxBytes   int
+	floor      uint64 // events up to here are not kept any more
+}
+
+type keptEvent struct {
+	seq  uint64
+	item wire.Emit
+}
+
+func (h *history) init(k actors.KindConfig, id string) {
+	h.generation = id[:min(len(id), 8)]
+	h.maxEvents, h.maxBytes = k.ResumeEvents, k.ResumeBytes
+}
+
+func (h *history) now(version uint64) position {
+	return position{h.generation, h.seq, version}
+}
+
+func (h *history) offset(version uint64) string { return h.now(version).offset() }
+
+func (h *history) advance() { h.seq++ }
+
+// keep remembers item as the event of the present sequence number.
+func (h *history) keep(item wire.Emit) {
+	h.kept = append(h.kept, keptEvent{h.seq, item})
+	h.bytes += size(item)
+	drop := 0
+	for drop < len(h.kept) && (len(h.kept)-drop > h.maxEvents || h.bytes > h.maxBytes) {
+		h.bytes -= size(h.kept[drop].item)
+		h.floor = h.kept[drop].seq
+		h.kept[drop] = keptEvent{}
+		drop++
+	}
+	h.kept = h.kept[drop:]
+}
+
+func size(e wire.Emit) int {
+	n := len(e.Data.JSON)
+	for _, a := range e.Data.Attachments {
+		n += len(a)
+	}
+	return n
+}
+
+// since returns the events after p that were meant for a member, and whether
+// none is missing.
+func (h *history) since(p position, id actors.MemberID) ([]wire.Emit, bool) {
+	if p.generation != h.generation || p.seq < h.floor || p.seq > h.seq {
+		return nil, false
+	}
+	var missed []wire.Emit
+	for _, k := range h.kept {
+		if k.seq > p.seq && meantFor(k.item, id) {
+			item := k.item
+			item.To, item.Except = []actors.MemberID{id}, nil
+			missed = append(missed, item)
+		}
+	}
+	return missed, true
+}
+
+func meantFor(e wire.Emit, id actors.MemberID) bool {
+	if slices.Contains(e.Except, id) {
+		return false
+	}
+	return e.To == nil || slices.Contains(e.To, id)
+}
