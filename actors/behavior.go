@@ -141,3 +141,15 @@ type Tick struct {
 	Skipped uint64        // ticks left out since the last one that ran
 	Every   time.Duration // KindConfig.TickEvery
 }
+
+// EmitReserved emits an event whose name is reserved. Kinds that speak a part
+// of docs/protocol.md themselves, such as relay rooms, use it; rooms do not.
+// Otherwise it is Emitter.Emit.
+func EmitReserved(e Emitter, event string, args ...any) {
+	raw, err := EncodeArgs(&event, args...)
+	if err != nil {
+		panic("actors: emit " + event + ": " + err.Error())
+	}
+	e.out.Event, e.out.Data = event, raw
+	e.host.Emit(&e.out)
+}

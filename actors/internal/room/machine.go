@@ -108,6 +108,8 @@ type Machine struct {
 	askID   uint64
 	laters  map[*later]struct{}
 	faults  faultState
+
+	destroyed bool // what was saved is deleted when the activation ends
 }
 
 // New returns a room that is not open yet: call Start.

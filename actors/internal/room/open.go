@@ -207,5 +207,8 @@ func (m *Machine) end() {
 	for _, n := range m.nodes {
 		n.send(wire.End{})
 	}
+	if m.destroyed {
+		m.effect.Forget() // before another activation can load it
+	}
 	m.effect.Retire()
 }

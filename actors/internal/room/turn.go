@@ -196,8 +196,8 @@ func (m *Machine) destroy() {
 	for mem := range m.members.all() {
 		m.leave(mem, actors.ReasonRoomClosed, wire.Remove{Member: mem.ID, Disconnect: true})
 	}
+	m.destroyed = true
 	m.closing()
-	m.effect.Forget()
 }
 
 func (m *Machine) resumes() bool { return m.kind.ResumeWithin > 0 }

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parlor-rooms/parlor/actors"
+	conn "github.com/parlor-rooms/parlor/actors/internal/connection"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// window is how many packets of one connection may be worked on before
+// Receive blocks.
+const window = 16
+
+// connection is what the transport holds of a connection actor.
+type connection struct {
+	node   *Node
+	id     uint64
+	socket actors.Socket
+	pid    *actor.PID
+	window chan struct{} // one element per packet that is worked on
+	done   chan struct{} // closed by Closed
+	once   sync.Once
+}
+
+// Accept implements actors.Gate.
+func (n *Node) Accept(s actors.Socket, h *actors.Handshake) (actors.Connection, error) {
+	if n.stopping.Load() {
+		return nil, actors.Errorf(actors.CodeUnavailable, "the node is stopping")
+	}
+	if n.live.Add(1) > int64(n.cfg.MaxConnections) {
+		n.live.Add(-1)
+		return nil, actors.Errorf(actors.CodeOverloaded, "the node takes no more connections")
+	}
+	c := &connection{node: n, id: n.connID.Add(1), socket: s, window: make(chan struct{}, window), done: make(chan struct{})}
+	n.conns.Store(c.id, c)
+	c.pid = n.spawn(func() actor.Actor { return newConnActor(c, h) })
+	if n.stopping.Load() {
+		s.Close(actors.ReasonShutdown) // stop may have missed it
+	}
+	return c, nil
+}
+
+// Socket implements fanout.Sockets.
+func (n *Node) Socket(id uint64) (actors.Socket, bool) {
+	if c, ok := n.conns.Load(id); ok {
+		return c.(*connection).socket, true
+	}
+	return nil, false
+}
+
+func (c *connection) Receive(p *actors.Packet) {
+	select {
+	case c.window <- struct{}{}:
+		c.node.send(c.pid, p)
+	case <-c.done:
+	}
+}
+
+func (c *connection) Closed(why actors.LeaveReason) {
+	c.once.Do(func() {
+		close(c.done)
+		c.node.conns.Delete(c.id)
+		c.node.send(c.pid, closed{why})
+	})
+}
+
+type closed struct{ why actors.LeaveReason }
+
+// connActor drives one connection machine.
+type connActor struct {
+	node    *Node
+	c       *connection
+	machine *conn.Machine
+	routes  router
+}
+
+func newConnActor(c *connection, h *actors.Handshake) *connActor {
+	a := &connActor{node: c.node, c: c}
+	a.machine = conn.New(conn.Config{
+		Ref:           wire.ConnRef{Node: c.node.id, ID: c.id},
+		Handshake:     h,
+		Directory:     c.node,
+		Authenticates: c.node.cfg.Authenticator != nil,
+		MaxNamespaces: c.node.cfg.MaxNamespaces,
+		NewID:         newID,
+		Effects:       a,
+	})
+	return a
+}
+
+// Receive implements actor.Actor.
+func (a *connActor) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		a.routes = router{node: a.node, self: ctx.Self()}
+	case *actors.Packet:
+		a.machine.Packet(msg)
+	case *located:
+		a.routes.located(msg)
+	case *unreachable:
+		a.routes.forget(msg.room)
+		a.machine.Unreachable(msg.room, msg.err)
+	case *authenticated:
+		a.machine.Authenticated(msg.member, msg.identity, msg.err)
+	case *wire.Joined:
+		a.machine.Joined(msg)
+	case *wire.Refused:
+		a.machine.Refused(msg)
+		a.routes.forget(msg.Room)
+	case *wire.Gone:
+		a.machine.Gone(msg)
+		a.routes.forget(msg.Room)
+	case *wire.Credit:
+		a.machine.Credit(msg)
+	case *wire.Moved:
+		a.machine.Moved(msg)
+	case *actor.DeadLetterResponse:
+		if room, ok := a.routes.at(msg.Target); ok {
+			a.machine.Moved(&wire.Moved{Room: room})
+		}
+	case closed:
+		a.machine.Closed(msg.why)
+		ctx.Stop(ctx.Self())
+	case *actor.Stopped:
+		a.node.live.Add(-1)
+	}
+}
+
+// ToRoom implements connection.Effects.
+func (a *connActor) ToRoom(room actors.RoomRef, msg any) { a.routes.send(room, msg) }
+
+// Relocate implements connection.Effects.
+func (a *connActor) Relocate(room actors.RoomRef) { a.routes.forget(room) }
+
+// Push implements connection.Effects.
+func (a *connActor) Push(p *actors.Packet) {
+	if a.c.socket.Push(p) == nil {
+		a.c.socket.Flush()
+	}
+}
+
+// Close implements connection.Effects.
+func (a *connActor) Close(why actors.LeaveReason) { a.c.socket.Close(why) }
+
+// Release implements connection.Effects.
+func (a *connActor) Release(n int) {
+	for range n {
+		<-a.c.window // holds one element per packet that was let in
+	}
+}
+
+type authenticated struct {
+	member   actors.MemberID
+	identity actors.Identity
+	err      error
+}
+
+// Authenticate implements connection.Effects.
+func (a *connActor) Authenticate(member actors.MemberID, r *actors.AuthRequest) {
+	n, self := a.node, a.c.pid
+	n.beside.Go(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.AuthTimeout)
+		defer cancel()
+		id, err := authenticate(ctx, n.cfg.Authenticator, r)
+		if err != nil {
+			n.log.Info("connect was refused", "namespace", r.Namespace, "error", err)
+		}
+		n.send(self, &authenticated{member, id, err})
+	})
+}
+
+func authenticate(ctx context.Context, a actors.Authenticator, r *actors.AuthRequest) (id actors.Identity, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("authenticator panicked: %v", v)
+		}
+	}()
+	return a.Authenticate(ctx, r)
+}
+
+// Room implements connection.Directory.
+func (n *Node) Room(namespace string) (actors.RoomRef, error) {
+	kind, _, _ := strings.Cut(strings.TrimPrefix(namespace, "/"), "/")
+	if n.kinds[kind] == nil {
+		return actors.RoomRef{}, actors.Errorf(actors.CodeUnknownNamespace, "nobody serves %s; %s", clip(namespace), n.served())
+	}
+	return actors.ParseRoom(namespace)
+}
+
+func (n *Node) served() string {
+	if len(n.kinds) == 0 {
+		return "no rooms are served here"
+	}
+	var names []string
+	for name := range n.kinds {
+		names = append(names, "/"+name+"/<id>")
+	}
+	slices.Sort(names)
+	return "rooms served here: " + strings.Join(names, ", ")
+}
+
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,238 @@
+// Package node is one process of the runtime: it holds connections, rooms and
+// the fan-out between them, each an actor on Proto.Actor around one of the
+// plain state machines of actors/internal. It is handed to a transport, which
+// calls it as actors.Gate.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/fanout"
+)
+
+// Config describes a node. It is read once, by New.
+type Config struct {
+	// Kinds are the kinds of room that are served. Names must differ.
+	Kinds []actors.Behavior
+
+	// Authenticator finds out who a client is. Nil makes everybody anonymous.
+	Authenticator actors.Authenticator
+	// AuthTimeout bounds one call of it. Zero means 10 s.
+	AuthTimeout time.Duration
+
+	// MaxConnections is how many connections are accepted. Zero means
+	// 100,000.
+	MaxConnections int
+	// MaxNamespaces is how many namespaces one connection may hold; one more
+	// is refused with CodeTooLarge. Zero means 100.
+	MaxNamespaces int
+	// MaxMailbox is how many messages may wait for one room; beyond it events
+	// are answered CodeOverloaded without a turn. Zero means 65,536.
+	MaxMailbox int
+
+	// DrainTimeout is how long Run waits for rooms to end. Zero means 10 s.
+	DrainTimeout time.Duration
+
+	Logger *slog.Logger // nil: slog.Default
+}
+
+func (c *Config) complete() error {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	var errs []error
+	number := func(name string, v *int, std int) {
+		if *v < 0 {
+			errs = append(errs, fmt.Errorf("%s is %d: want 0 or more", name, *v))
+		} else if *v == 0 {
+			*v = std
+		}
+	}
+	duration := func(name string, v *time.Duration, std time.Duration) {
+		if *v < 0 {
+			errs = append(errs, fmt.Errorf("%s is %v: want 0 or more", name, *v))
+		} else if *v == 0 {
+			*v = std
+		}
+	}
+	number("MaxConnections", &c.MaxConnections, 100_000)
+	number("MaxNamespaces", &c.MaxNamespaces, 100)
+	number("MaxMailbox", &c.MaxMailbox, 65_536)
+	duration("AuthTimeout", &c.AuthTimeout, 10*time.Second)
+	duration("DrainTimeout", &c.DrainTimeout, 10*time.Second)
+	return errors.Join(errs...)
+}
+
+// Node is one process of the runtime. Its methods may be called from any
+// goroutine.
+type Node struct {
+	// Set by New, read-only afterwards.
+	cfg    Config
+	id     string
+	log    *slog.Logger
+	kinds  map[string]actors.Behavior
+	system *actor.ActorSystem
+	seed   maphash.Seed
+	shards []*actor.PID // directory, by room
+	fans   []*fan       // fan-out, by room
+	caller *actor.PID
+	memory *memory
+	ctx    context.Context // ends when the node stops
+	cancel context.CancelFunc
+
+	stopping atomic.Bool
+	epoch    atomic.Uint64
+	connID   atomic.Uint64
+	callID   atomic.Uint64
+	live     atomic.Int64 // connections
+	rooms    atomic.Int64 // rooms in memory
+	conns    sync.Map     // uint64 → *connection
+	beside   sync.WaitGroup
+	stopOnce sync.Once
+}
+
+// New starts a node. It fails if the configuration or a kind is wrong. The
+// node runs until Run's context ends; Run must be called once.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory()}
+	var errs []error
+	for _, k := range cfg.Kinds {
+		if err := k.Err(); err != nil {
+			errs = append(errs, err)
+		} else if n.kinds[k.Name()] != nil {
+			errs = append(errs, fmt.Errorf("kind %q is given twice", k.Name()))
+		}
+		n.kinds[k.Name()] = k
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("node: %w", errors.Join(errs...))
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+		return slog.New(atLeast{slog.LevelError, cfg.Logger.Handler()})
+	}))
+	shards := max(2, runtime.GOMAXPROCS(0))
+	for range shards {
+		n.fans = append(n.fans, startFan(n))
+		n.shards = append(n.shards, n.spawn(func() actor.Actor { return newDirectory(n) }))
+	}
+	n.caller = n.spawn(func() actor.Actor { return newCaller(n) })
+	return n, nil
+}
+
+func (n *Node) spawn(producer actor.Producer) *actor.PID {
+	return n.system.Root.Spawn(actor.PropsFromProducer(producer))
+}
+
+func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
+
+// Run blocks until ctx ends and then stops the node: no new connections, rooms
+// run their hook Closing, sockets are closed with ReasonShutdown so that
+// clients reconnect elsewhere. It returns once no goroutine of the node is
+// left, or with an error after Config.DrainTimeout.
+func (n *Node) Run(ctx context.Context) error {
+	<-ctx.Done()
+	var err error
+	n.stopOnce.Do(func() { err = n.stop() })
+	return err
+}
+
+func (n *Node) stop() error {
+	n.stopping.Store(true)
+	for _, d := range n.shards {
+		n.send(d, closeRooms{})
+	}
+	n.conns.Range(func(_, c any) bool {
+		c.(*connection).socket.Close(actors.ReasonShutdown)
+		return true
+	})
+	err := n.await(n.cfg.DrainTimeout)
+	n.cancel()
+	for _, d := range append(append([]*actor.PID{n.caller}, n.shards...), n.fanPIDs()...) {
+		_ = n.system.Root.StopFuture(d).Wait()
+	}
+	n.beside.Wait()
+	n.system.Shutdown()
+	return err
+}
+
+// await waits until no room and no connection is left.
+func (n *Node) await(limit time.Duration) error {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for n.rooms.Load() > 0 || n.live.Load() > 0 {
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			return fmt.Errorf("node: %d rooms and %d connections were left after %v", n.rooms.Load(), n.live.Load(), limit)
+		}
+	}
+	return nil
+}
+
+func (n *Node) fanPIDs() []*actor.PID {
+	var pids []*actor.PID
+	for _, f := range n.fans {
+		pids = append(pids, f.pid)
+	}
+	return pids
+}
+
+func (n *Node) shardOf(r actors.RoomRef) int {
+	return int(maphash.String(n.seed, r.String()) % uint64(len(n.shards)))
+}
+
+// Stats are counts of the node at one moment.
+type Stats struct {
+	Connections int64        // sockets whose handshake was accepted
+	Rooms       int64        // rooms in memory
+	Fanout      fanout.Stats // summed over the node
+}
+
+// Stats returns the node's counts. It does not block.
+func (n *Node) Stats() Stats {
+	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load()}
+	for _, f := range n.fans {
+		s.Fanout = s.Fanout.Add(f.machine.Stats())
+	}
+	return s
+}
+
+// newID returns 22 characters of [A-Za-z0-9_-], 128 random bits.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// atLeast keeps Proto.Actor's chatter out of the log.
+type atLeast struct {
+	level slog.Level
+	slog.Handler
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeast{h.level, h.Handler.WithAttrs(a)}
+}
+func (h atLeast) WithGroup(g string) slog.Handler { return atLeast{h.level, h.Handler.WithGroup(g)} }

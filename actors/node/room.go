@@ -1,0 +1,199 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/room"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// roomActor drives one room machine.
+type roomActor struct {
+	// Set by startRoom, read-only afterwards.
+	node   *Node
+	ref    actors.RoomRef
+	fan    *fan
+	ctx    context.Context // ends when the room leaves memory
+	cancel context.CancelFunc
+	waits  backlog
+
+	// Owned by Receive.
+	self     *actor.PID
+	machine  *room.Machine
+	out      callTable
+	incoming map[uint64]*roomCall
+	inID     uint64
+	timer    *time.Timer
+	armed    time.Time // when timer fires; zero: not armed
+}
+
+// backlog counts the messages that wait in a mailbox.
+type backlog struct{ n atomic.Int64 }
+
+func (b *backlog) MailboxStarted()     {}
+func (b *backlog) MessagePosted(any)   { b.n.Add(1) }
+func (b *backlog) MessageReceived(any) { b.n.Add(-1) }
+func (b *backlog) MailboxEmpty()       {}
+
+type (
+	wake      struct{}
+	closeRoom struct{ why actors.LeaveReason }
+	leaveNow  struct{}
+	workDone  struct {
+		id  uint64
+		err error
+	}
+)
+
+func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior) *actor.PID {
+	r := &roomActor{node: n, ref: ref, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
+	r.ctx, r.cancel = context.WithCancel(n.ctx)
+	r.machine = room.New(room.Config{
+		Ref: ref, Behavior: kind, Epoch: n.epoch.Add(1), Stored: n.memory.load(ref),
+		Log:  n.log.With(slog.String("room", ref.String())),
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
+	})
+	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
+		actor.WithMailbox(actor.Unbounded(&r.waits))))
+}
+
+// Receive implements actor.Actor. A panic of the runtime itself, which turns
+// do not cause, ends this room only.
+func (r *roomActor) Receive(ctx actor.Context) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.node.log.Error("room ended by a fault of the runtime", "room", r.ref.String(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			r.abandon(ctx)
+		}
+	}()
+	now := time.Now()
+	m := r.machine
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		r.self = ctx.Self()
+		r.out = newCallTable(r.node, r.self)
+		m.Start(now)
+	case *wire.Join:
+		m.Join(now, msg)
+	case *wire.Event:
+		if r.waits.n.Load() > int64(r.node.cfg.MaxMailbox) {
+			m.Overloaded(now, msg)
+		} else {
+			m.Event(now, msg)
+		}
+	case *wire.Ack:
+		m.Ack(now, msg)
+	case *wire.Leave:
+		m.Leave(now, msg)
+	case *wire.Delivered:
+		m.Delivered(now, msg)
+	case wake:
+		r.armed = time.Time{}
+		m.Wake(now)
+	case workDone:
+		m.WorkDone(now, msg.id, msg.err)
+	case *roomCall:
+		r.inID++
+		r.incoming[r.inID] = msg
+		m.Call(now, r.inID, msg.event, msg.payload)
+	case *callResult, *located, *unreachable, *actor.DeadLetterResponse:
+		r.out.receive(msg, func(id uint64, result actors.Raw, err *actors.Error) { m.CallDone(now, id, result, err) })
+	case closeRoom:
+		m.Close(now, msg.why)
+	case retired:
+		time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
+		r.gone()
+	case leaveNow:
+		ctx.Stop(r.self)
+	}
+	r.arm(now)
+}
+
+// gone is called when the room has retired.
+func (r *roomActor) gone() {
+	r.cancel()
+	r.node.rooms.Add(-1)
+}
+
+// abandon ends a room whose machine can no longer be trusted: its members'
+// transports are closed, and they come back to another activation.
+func (r *roomActor) abandon(ctx actor.Context) {
+	defer func() {
+		if recover() != nil {
+			r.Retire()
+		}
+	}()
+	if !r.machine.Retired() {
+		r.machine.Close(time.Now(), actors.ReasonShutdown)
+	}
+}
+
+// arm sets the timer to the machine's next wake.
+func (r *roomActor) arm(now time.Time) {
+	next := r.machine.NextWake()
+	if next.Equal(r.armed) || (!r.armed.IsZero() && !next.IsZero() && r.armed.Before(next) && r.armed.After(now)) {
+		return // it fires in time; a wake that is too early does no harm
+	}
+	r.armed = next
+	switch {
+	case next.IsZero():
+		if r.timer != nil {
+			r.timer.Stop()
+		}
+	case r.timer == nil:
+		r.timer = time.AfterFunc(next.Sub(now), func() { r.node.send(r.self, wake{}) })
+	default:
+		r.timer.Reset(next.Sub(now))
+	}
+}
+
+// Deliver implements room.Effects.
+func (r *roomActor) Deliver(_ string, d *wire.Deliver) {
+	r.node.send(r.fan.pid, &delivery{d, r.self})
+}
+
+// Tell implements room.Effects.
+func (r *roomActor) Tell(c wire.ConnRef, msg any) {
+	if held, ok := r.node.conns.Load(c.ID); ok {
+		r.node.send(held.(*connection).pid, msg)
+	}
+}
+
+// Run implements room.Effects.
+func (r *roomActor) Run(id uint64, work func(context.Context) error) {
+	r.node.beside.Go(func() { r.node.send(r.self, workDone{id, work(r.ctx)}) })
+}
+
+// Call implements room.Effects.
+func (r *roomActor) Call(id uint64, c room.OutCall) {
+	r.out.call(&roomCall{id: id, room: c.Room, event: c.Event, payload: c.Payload, from: r.self})
+}
+
+// Answer implements room.Effects.
+func (r *roomActor) Answer(id uint64, result actors.Raw, err *actors.Error) {
+	c := r.incoming[id]
+	delete(r.incoming, id)
+	if c != nil {
+		r.node.send(c.from, &callResult{c.id, c.room, result, err})
+	}
+}
+
+// Save implements room.Effects.
+func (r *roomActor) Save(changes []actors.Change) { r.node.memory.save(r.ref, changes) }
+
+// Forget implements room.Effects.
+func (r *roomActor) Forget() { r.node.memory.forget(r.ref) }
+
+// Retire implements room.Effects.
+func (r *roomActor) Retire() {
+	r.node.send(r.node.shards[r.node.shardOf(r.ref)], &retire{r.ref, r.self})
+}
