@@ -1,0 +1,333 @@
+package transport
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/transport/internal/engineio"
+	"github.com/parlor-rooms/parlor/transport/internal/outbox"
+	"github.com/parlor-rooms/parlor/transport/internal/socketio"
+)
+
+// Handler serves Socket.IO connections and hands their packets to a
+// [actors.Gate]. It is an http.Handler for everything under Config.Path and
+// answers 404 elsewhere; [Handler.Mount] puts it beside other routes.
+type Handler struct {
+	// Set by New, read-only afterwards.
+	gate   actors.Gate
+	cfg    Config
+	pool   *outbox.Pool
+	limits socketio.Limits
+	start  time.Time
+	killed context.Context // done once Close has run out of patience
+	kill   context.CancelFunc
+	done   context.Context // done from the start, for what must not wait
+
+	count   counters
+	gzip    compressor
+	scratch scratchPool
+
+	mu       sync.Mutex // leaf lock; guards the following
+	sessions map[string]*session
+	sockets  map[*webSocket]struct{} // whose reader has not ended
+	active   int                     // requests being served
+	closing  bool                    // Close was called: no session is opened
+	idle     chan struct{}           // closed when closing and nothing is left; nil before Close
+}
+
+// New returns a handler that gives every connection it accepts to gate. It
+// starts nothing; an error names the field of cfg that makes no sense.
+func New(gate actors.Gate, cfg Config) (*Handler, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := outbox.NewPool(outbox.Config{
+		Limits:       outbox.Limits{Frames: cfg.Outbox.Packets, Bytes: cfg.Outbox.Bytes},
+		WriteTimeout: cfg.WriteTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	killed, kill := context.WithCancel(context.Background())
+	done, now := context.WithCancel(context.Background())
+	now()
+	return &Handler{
+		gate:     gate,
+		cfg:      cfg,
+		pool:     pool,
+		limits:   socketio.Limits{Attachments: cfg.MaxAttachments, TotalBytes: cfg.MaxPayload},
+		start:    time.Now(),
+		killed:   killed,
+		kill:     kill,
+		done:     done,
+		count:    newCounters(),
+		sessions: make(map[string]*session),
+		sockets:  make(map[*webSocket]struct{}),
+	}, nil
+}
+
+// Mount returns a handler that serves everything under Config.Path itself and
+// gives the rest to next. A nil next answers 404.
+func (h *Handler) Mount(next http.Handler) http.Handler {
+	if next == nil {
+		next = http.NotFoundHandler()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := h.file(r.URL.Path); ok {
+			h.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// file is what of a request's path lies under Config.Path: empty for Socket.IO
+// itself. The final slash of Config.Path may be missing then.
+func (h *Handler) file(path string) (name string, ok bool) {
+	if path+"/" == h.cfg.Path {
+		return "", true
+	}
+	return strings.CutPrefix(path, h.cfg.Path)
+}
+
+// ServeHTTP serves one request of Socket.IO or for a file of the client. A
+// polling GET blocks until there is something to answer. A WebSocket is taken
+// over: ServeHTTP returns and the connection lives on.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name, ok := h.file(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if name != "" {
+		if !h.serveClient(w, r, name) {
+			http.NotFound(w, r)
+		}
+		return
+	}
+	if !h.enter() {
+		h.refuse(w, r, RefusedDraining, "shutting down")
+		return
+	}
+	defer h.leave()
+	h.serve(w, r)
+}
+
+// serve decides what an Engine.IO request is. The order of the checks is that
+// of upstream, so that a request with two faults is answered as upstream does;
+// the origin comes first, because nothing else concerns a foreign page.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
+	if !h.cfg.allowOrigin(r) {
+		h.refuse(w, r, RefusedOrigin, "origin not allowed")
+		return
+	}
+	if isPreflight(r) {
+		h.servePreflight(w, r)
+		return
+	}
+	if !isUpgrade(r) {
+		h.cfg.corsHeaders(w.Header(), r)
+	}
+	query := r.URL.Query()
+	name := query.Get("transport")
+	sid := query.Get("sid")
+	switch {
+	case !h.cfg.offers(name):
+		h.refuse(w, r, RefusedTransport, "")
+	case sid != "":
+		h.serveSession(w, r, sid)
+	case r.Method != http.MethodGet:
+		h.refuse(w, r, RefusedMethod, "")
+	case isUpgrade(r) != (name == WebSocket):
+		h.refuse(w, r, RefusedRequest, "")
+	case query.Has(paramJSONP):
+		h.refuse(w, r, RefusedRequest, "")
+	case query.Get(paramVersion) != version:
+		h.refuse(w, r, RefusedVersion, "")
+	default:
+		h.handshake(w, r, query)
+	}
+}
+
+// serveSession serves a request that names a session.
+func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request, sid string) {
+	s := h.session(sid)
+	if s == nil {
+		h.refuse(w, r, RefusedSID, "")
+		return
+	}
+	query := r.URL.Query()
+	if query.Get(paramVersion) != version || query.Has(paramJSONP) || isUpgrade(r) != (query.Get("transport") == WebSocket) {
+		h.refuse(w, r, RefusedRequest, "")
+		return
+	}
+	// The timer may be late, and a client that measures must not see that.
+	s.tick()
+	switch {
+	case isUpgrade(r):
+		s.serveUpgrade(w, r)
+	case r.Method == http.MethodGet:
+		s.servePollGET(w, r)
+	case r.Method == http.MethodPost:
+		s.servePollPOST(w, r)
+	default:
+		h.refuse(w, r, RefusedMethod, "")
+	}
+}
+
+// Close refuses further handshakes, closes every session with
+// actors.ReasonShutdown, and returns when the last goroutine and request of the
+// handler have ended. When ctx ends before that, what is left is cut off and the
+// error is ctx's. Connection.Closed has been
+// called for every session when it returns. It may be called more than once.
+//
+// It does not spread the closing over time. Whoever wants that closes sockets
+// at its own pace before.
+func (h *Handler) Close(ctx context.Context) error {
+	h.mu.Lock()
+	if !h.closing {
+		h.closing = true
+		h.idle = make(chan struct{})
+		h.announce()
+	}
+	idle := h.idle
+	h.mu.Unlock()
+
+	sessions, _ := h.all()
+	for _, s := range sessions {
+		s.Close(actors.ReasonShutdown)
+	}
+	select {
+	case <-idle:
+		h.kill()
+		return nil
+	case <-ctx.Done():
+	}
+	h.kill()
+	sessions, sockets := h.all()
+	for _, s := range sessions {
+		s.kill()
+	}
+	for _, ws := range sockets {
+		ws.cut()
+	}
+	<-idle
+	return ctx.Err()
+}
+
+// all returns what is open.
+func (h *Handler) all() ([]*session, []*webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.sessions)), slices.Collect(maps.Keys(h.sockets))
+}
+
+// enter counts a request that Close has to wait for. It reports false if Close
+// does not wait any more.
+func (h *Handler) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing && h.empty() {
+		return false
+	}
+	h.active++
+	return true
+}
+
+// leave is the end of what enter began.
+func (h *Handler) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.active--
+	h.announce()
+}
+
+// track notes a WebSocket whose reader Close has to wait for. It is called while
+// a request is served.
+func (h *Handler) track(ws *webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sockets[ws] = struct{}{}
+}
+
+// untrack is called at the end of the reader.
+func (h *Handler) untrack(ws *webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sockets, ws)
+	h.announce()
+}
+
+// add makes a session known, unless the handler is closing or the id is taken.
+func (h *Handler) add(s *session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing || h.sessions[s.sid] != nil {
+		return false
+	}
+	h.sessions[s.sid] = s
+	return true
+}
+
+// remove forgets a session. It may be called more than once.
+func (h *Handler) remove(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.sid] != s {
+		return
+	}
+	delete(h.sessions, s.sid)
+	h.announce()
+}
+
+func (h *Handler) session(sid string) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sessions[sid]
+}
+
+func (h *Handler) isClosing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closing
+}
+
+// empty reports whether nothing is left. It is called with mu held.
+func (h *Handler) empty() bool { return h.active == 0 && len(h.sessions) == 0 && len(h.sockets) == 0 }
+
+// announce wakes Close when nothing is left. It is called with mu held.
+func (h *Handler) announce() {
+	if !h.closing || !h.empty() {
+		return
+	}
+	select {
+	case <-h.idle:
+	default:
+		close(h.idle)
+	}
+}
+
+// now is the time of the handler's deadlines.
+func (h *Handler) now() instant { return time.Since(h.start) }
+
+// open is the Open packet for a session that begins on a transport.
+func (h *Handler) open(sid, transport string) engineio.Packet {
+	var upgrades []string
+	if transport == Polling && h.cfg.offers(WebSocket) {
+		upgrades = []string{WebSocket}
+	}
+	return engineio.Handshake{
+		SID:          sid,
+		Upgrades:     upgrades,
+		PingInterval: h.cfg.PingInterval,
+		PingTimeout:  h.cfg.PingTimeout,
+		MaxPayload:   h.cfg.MaxPayload,
+	}.Packet()
+}

@@ -1,0 +1,336 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/transport/internal/engineio"
+	"github.com/parlor-rooms/parlor/transport/internal/outbox"
+)
+
+// state is how far a session is.
+type state uint8
+
+const (
+	// stateOpen: packets go both ways.
+	stateOpen state = iota
+	// stateEnding: for the runtime the session is gone. What waits is still
+	// written, and a polling client that has no GET under way may send one.
+	stateEnding
+	// stateGone: nobody can find the session any more.
+	stateGone
+)
+
+// session is one Engine.IO session, and the actors.Socket of its connection. It
+// polls until ws is set, and never again afterwards. One that begins on a
+// WebSocket polls, unknown to any client, until the WebSocket is there.
+//
+// A method whose name ends in Locked is called with mu held.
+type session struct {
+	// Set before the session is shared, read-only afterwards.
+	h   *Handler
+	sid string
+
+	format atomic.Uint32             // a format; set once, with the first message
+	ws     atomic.Pointer[webSocket] // set once, with mu held
+	ended  atomic.Bool               // set once, with mu held: state is not stateOpen
+
+	// Owned by whoever receives: the POST under way or, once ws is set, its
+	// reader.
+	in receiver
+
+	mu        sync.Mutex // leaf lock but for the outbox's; guards the following
+	conn      actors.Connection
+	state     state
+	why       actors.LeaveReason // why it ended
+	queue     queue              // what waits for a GET
+	get       *poll              // the GET that waits
+	post      *post              // the POST under way
+	probe     *webSocket         // came to upgrade the session, and has not yet
+	probed    bool               // probe has sent its ping
+	farewell  engineio.Type      // what the GET after the end is answered with
+	until     instant            // when the end is over for a polling client
+	deadlines deadlines
+	timer     *time.Timer // runs tick; nil until accepted
+	drained   []func()    // given to WhenDrained
+}
+
+func newSession(h *Handler, sid string) *session {
+	now := h.now()
+	return &session{h: h, sid: sid, deadlines: deadlines{
+		ping:    now + h.cfg.PingInterval,
+		connect: now + h.cfg.ConnectTimeout,
+	}}
+}
+
+// accepted gives the session the connection it serves, and starts its clock. It
+// reports whether the session is still open: the runtime may have closed it
+// before it had returned the connection.
+func (s *session) accepted(conn actors.Connection) bool {
+	s.mu.Lock()
+	s.conn = conn
+	open, why := s.state == stateOpen, s.why
+	if open {
+		s.h.count.polling.Add(1)
+		s.timer = time.AfterFunc(s.deadlines.next()-s.h.now(), s.tick)
+	}
+	s.mu.Unlock()
+	if !open {
+		conn.Closed(why)
+	}
+	return open
+}
+
+// SID implements actors.Socket.
+func (s *session) SID() string { return s.sid }
+
+// Push implements actors.Socket.
+func (s *session) Push(p *actors.Packet) error {
+	if p.Type == actors.PacketConnect {
+		s.joined()
+	}
+	if ws := s.ws.Load(); ws != nil {
+		return s.pushWebSocket(ws, p)
+	}
+	return s.pushPolling(p)
+}
+
+// joined notes that the client was admitted to a namespace.
+func (s *session) joined() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deadlines.connect = 0 // the timer finds nothing due
+}
+
+func (s *session) pushWebSocket(ws *webSocket, p *actors.Packet) error {
+	if p.Class == actors.Volatile && ws.out.Lagging() {
+		s.h.count.dropped[DroppedVolatile].Add(1)
+		return actors.ErrDropped
+	}
+	f, n := s.frame(p)
+	err := ws.out.Push(f)
+	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrBehind) {
+		// What nobody has flushed yet is no fault of the client's.
+		ws.out.Flush()
+		err = ws.out.Push(f)
+	}
+	switch {
+	case err == nil:
+		s.h.count.packetsOut.Add(1)
+		s.h.count.bytesOut.Add(uint64(n))
+		return nil
+	case errors.Is(err, outbox.ErrBehind):
+		s.h.count.dropped[DroppedVolatile].Add(1)
+		return actors.ErrDropped
+	case errors.Is(err, outbox.ErrFull):
+		return s.tooSlow()
+	}
+	return net.ErrClosed
+}
+
+func (s *session) pushPolling(p *actors.Packet) error {
+	s.mu.Lock()
+	if ws := s.ws.Load(); ws != nil { // upgraded since the caller looked
+		s.mu.Unlock()
+		return s.pushWebSocket(ws, p)
+	}
+	if s.state != stateOpen {
+		s.mu.Unlock()
+		return net.ErrClosed
+	}
+	if p.Class == actors.Volatile && s.laggingLocked() {
+		s.mu.Unlock()
+		s.h.count.dropped[DroppedVolatile].Add(1)
+		return actors.ErrDropped
+	}
+	n, ok := s.queue.push(item{packet: p}, s.h.cfg.Outbox)
+	s.mu.Unlock()
+	if !ok {
+		return s.tooSlow()
+	}
+	s.h.count.packetsOut.Add(1)
+	s.h.count.bytesOut.Add(uint64(n))
+	return nil
+}
+
+// tooSlow ends the session because a reliable packet did not fit.
+func (s *session) tooSlow() error {
+	s.h.count.dropped[DroppedTooSlow].Add(1)
+	s.end(ending{why: actors.ReasonTooSlow, cut: true})
+	return actors.ErrTooSlow
+}
+
+// Flush implements actors.Socket. Functions given to WhenDrained may run before
+// it returns.
+func (s *session) Flush() {
+	if ws := s.ws.Load(); ws != nil {
+		ws.out.Flush()
+		return
+	}
+	s.mu.Lock()
+	if s.get == nil || s.get.parked || s.queue.empty() {
+		s.mu.Unlock()
+		return
+	}
+	drained := s.answerLocked()
+	s.mu.Unlock()
+	call(drained)
+}
+
+// Lagging implements actors.Socket. Between two polls one flush may wait for
+// the next GET; what is pushed on top of it lags.
+func (s *session) Lagging() bool {
+	if ws := s.ws.Load(); ws != nil {
+		return ws.out.Lagging()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.laggingLocked()
+}
+
+func (s *session) laggingLocked() bool {
+	return !s.queue.empty() && (s.get == nil || s.get.parked)
+}
+
+// WhenDrained implements actors.Socket. If nothing waits, f runs before it
+// returns.
+func (s *session) WhenDrained(f func()) {
+	s.mu.Lock()
+	if s.state != stateOpen {
+		s.mu.Unlock()
+		return
+	}
+	s.drained = append(s.drained, f)
+	drained := s.drainedLocked()
+	s.mu.Unlock()
+	call(drained)
+}
+
+// drainedLocked takes the functions that wait for an empty queue if it is
+// empty. They are called without the lock.
+func (s *session) drainedLocked() []func() {
+	if len(s.drained) == 0 || s.state != stateOpen {
+		return nil
+	}
+	if ws := s.ws.Load(); ws != nil {
+		if ws.out.AwaitDrain() {
+			return nil
+		}
+	} else if !s.queue.empty() {
+		return nil
+	}
+	drained := s.drained
+	s.drained = nil
+	return drained
+}
+
+// whenIdle is called when the outbox of ws has nothing left.
+func (s *session) whenIdle() {
+	s.mu.Lock()
+	drained := s.drainedLocked()
+	s.mu.Unlock()
+	call(drained)
+}
+
+func call(fs []func()) {
+	for _, f := range fs {
+		f()
+	}
+}
+
+// tick does what is due. The timer runs it, and so does every request, because
+// the timer may be late. Any goroutine may call it.
+func (s *session) tick() {
+	for {
+		s.mu.Lock()
+		now := s.h.now()
+		if s.state != stateOpen {
+			over := s.state == stateEnding && s.ws.Load() == nil && now >= s.until
+			if over {
+				s.state = stateGone
+			}
+			s.mu.Unlock()
+			if over {
+				s.h.remove(s)
+			}
+			return
+		}
+		due := s.deadlines.check(now, s.h.cfg.PingTimeout)
+		if due == dueNothing {
+			s.rearmLocked(now)
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+		s.act(due)
+	}
+}
+
+// act does one thing that was due.
+func (s *session) act(d due) {
+	switch d {
+	case duePing:
+		s.ping()
+	case duePingTimeout:
+		s.end(ending{why: actors.ReasonPingTimeout})
+	case dueConnectTimeout:
+		s.end(ending{why: actors.ReasonConnectTimeout, linger: true})
+	case dueAttachments:
+		s.end(ending{why: actors.ReasonProtocolError, err: errAttachmentsLate})
+	}
+}
+
+// rearmLocked sets the timer to the next deadline.
+func (s *session) rearmLocked(now instant) {
+	if s.timer != nil {
+		s.timer.Reset(max(s.deadlines.next()-now, 0))
+	}
+}
+
+// ping sends a ping at once.
+func (s *session) ping() {
+	if ws := s.ws.Load(); ws != nil {
+		ws.control(textFrame(engineio.Packet{Type: engineio.Ping}))
+		return
+	}
+	s.mu.Lock()
+	if ws := s.ws.Load(); ws != nil {
+		s.mu.Unlock()
+		ws.control(textFrame(engineio.Packet{Type: engineio.Ping}))
+		return
+	}
+	s.queue.force(item{engine: engineio.Ping})
+	s.mu.Unlock()
+	s.Flush()
+}
+
+// pong notes a pong of the client.
+func (s *session) pong() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateOpen {
+		return
+	}
+	now := s.h.now()
+	s.deadlines.pong(now, s.h.cfg.PingInterval)
+	s.rearmLocked(now)
+}
+
+// attachments notes whether the packet in progress lacks attachments.
+func (s *session) attachments(pending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateOpen || pending == (s.deadlines.attach != 0) {
+		return
+	}
+	now := s.h.now()
+	s.deadlines.attach = 0
+	if pending {
+		s.deadlines.attach = now + s.h.cfg.AttachmentTimeout
+	}
+	s.rearmLocked(now)
+}

@@ -1,0 +1,150 @@
+package transport
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/transport/internal/engineio"
+)
+
+// probeData is what a client's ping and our pong carry before an upgrade.
+const probeData = "probe"
+
+// openWebSocket answers a handshake that asked for a WebSocket.
+func (s *session) openWebSocket(w http.ResponseWriter, r *http.Request, header http.Header) {
+	ws := s.upgrade(w, r, header)
+	if ws == nil {
+		s.end(ending{why: actors.ReasonTransportError, cut: true})
+		return
+	}
+	_ = ws.out.Push(textFrame(s.h.open(s.sid, WebSocket))) // the first frame fits
+	if !s.adopt(ws) {
+		ws.end(ending{why: actors.ReasonShutdown})
+	}
+	ws.out.Flush()
+	ws.start(ws.receive)
+}
+
+// serveUpgrade takes a WebSocket that comes to replace polling.
+func (s *session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	ws := s.upgrade(w, r, nil)
+	if ws == nil {
+		return
+	}
+	// Set before anybody may cut the probe, which is a deadline too.
+	_ = ws.raw.SetReadDeadline(time.Now().Add(s.h.cfg.UpgradeTimeout))
+	s.mu.Lock()
+	if s.state != stateOpen || s.ws.Load() != nil || s.probe != nil {
+		s.mu.Unlock()
+		ws.start(func() ending { return ending{bare: true} })
+		return
+	}
+	s.probe, s.probed = ws, false
+	s.mu.Unlock()
+	ws.start(ws.probe)
+}
+
+// probe reads a WebSocket that came to upgrade the session: a ping, which it
+// answers, and the word that it takes over. The client pauses polling between
+// the two. If it does anything else, or nothing for too long, the session goes
+// on polling.
+func (ws *webSocket) probe() ending {
+	s := ws.s
+	for {
+		p, buf, err := ws.next()
+		if err != nil {
+			s.abandon(ws)
+			return ws.ending(err)
+		}
+		ping := p.Type == engineio.Ping && string(p.Data) == probeData
+		upgrade := p.Type == engineio.Upgrade
+		s.h.scratch.put(buf)
+		switch {
+		case ping:
+			ws.control(textFrame(engineio.Packet{Type: engineio.Pong, Data: []byte(probeData)}))
+			s.release(ws)
+		case upgrade && s.adopt(ws):
+			return ws.receive()
+		default:
+			s.abandon(ws)
+			return ending{bare: true}
+		}
+	}
+}
+
+// release lets the GET that waits go, so that the client can stop polling.
+func (s *session) release(ws *webSocket) {
+	s.mu.Lock()
+	var drained []func()
+	if s.probe == ws {
+		s.probed = true
+		if s.get != nil && !s.get.parked {
+			drained = s.answerLocked()
+		}
+	}
+	s.mu.Unlock()
+	call(drained)
+}
+
+// abandon forgets a probe.
+func (s *session) abandon(ws *webSocket) {
+	s.mu.Lock()
+	var drained []func()
+	if s.probe == ws {
+		s.probe, s.probed = nil, false
+		s.h.count.probesAbandoned.Add(1)
+		if s.get != nil {
+			s.get.parked = false
+			if !s.queue.empty() {
+				drained = s.answerLocked()
+			}
+		}
+	}
+	s.mu.Unlock()
+	call(drained)
+}
+
+// adopt makes ws the transport of the session and gives it what waits. It
+// reports whether the session is still open for it. The caller owns the reading
+// side of ws; when adopt returns it is also the one who receives.
+func (s *session) adopt(ws *webSocket) bool {
+	s.mu.Lock()
+	if s.state != stateOpen || s.ws.Load() != nil {
+		s.mu.Unlock()
+		return false
+	}
+	if s.probe == ws {
+		s.probe, s.probed = nil, false
+		s.h.count.upgraded.Add(1)
+		_ = ws.raw.SetReadDeadline(time.Time{})
+	}
+	fits := true
+	for _, i := range s.queue.take(s.queue.bytes) {
+		f := textFrame(engineio.Packet{Type: i.engine})
+		if i.packet != nil {
+			f, _ = s.frame(i.packet)
+		}
+		fits = fits && ws.out.Push(f) == nil
+	}
+	s.ws.Store(ws)
+	if s.get != nil {
+		s.get.answer <- answer{refused: true}
+		s.get = nil
+	}
+	s.h.count.polling.Add(-1)
+	s.h.count.webSocket.Add(1)
+	last := s.post
+	drained := s.drainedLocked()
+	s.mu.Unlock()
+
+	if !fits {
+		_ = s.tooSlow() // what was pushed before is lost, and the reader ends
+	}
+	ws.out.Flush()
+	call(drained)
+	if last != nil {
+		<-last.done // it still receives, and ends in bounded time
+	}
+	return true
+}
