@@ -26,7 +26,9 @@ type Instance interface {
 	// Fields describes the tagged fields; a Change names one by its index.
 	Fields() []FieldSpec
 
-	// Restore puts back one entry of a field, before Open.
+	// Restore puts back one entry of a field, before Open. value belongs to
+	// the instance afterwards. An entry that does not fit its field's type is
+	// an error and leaves the field as it was.
 	Restore(field int, key string, value []byte) error
 	// Open allows writes, within Begin and Commit or Rollback.
 	Open()
@@ -40,7 +42,8 @@ type Instance interface {
 	Commit() []Change
 	Rollback()
 
-	// Handle runs the handler of an event, or the catch-all.
+	// Handle runs the handler of an event, or the catch-all. It panics if the
+	// handler does.
 	Handle(t *Turn, ev *Event) (Result, error)
 	// Hooks returns the optional hooks; nil members are not implemented.
 	Hooks() *Hooks
@@ -92,7 +95,8 @@ type Event struct {
 	WantsAck bool
 
 	// Answer takes a late answer, for handlers registered with OnLater, from
-	// within a turn. Only the first call counts.
+	// within a turn: the acknowledgement's arguments as in Result, or an
+	// error. Only the first call counts.
 	Answer func(*Turn, Raw, error)
 }
 
@@ -151,5 +155,5 @@ func EmitReserved(e Emitter, event string, args ...any) {
 		panic("actors: emit " + event + ": " + err.Error())
 	}
 	e.out.Event, e.out.Data = event, raw
-	e.host.Emit(&e.out)
+	e.turn.live().Emit(&e.out)
 }

@@ -50,7 +50,13 @@ type Error struct {
 	Data    any // optional; encoded as JSON beside code and message
 }
 
-func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+// Error is "code: message".
+func (e *Error) Error() string {
+	if e == nil {
+		return "nil *actors.Error"
+	}
+	return string(e.Code) + ": " + e.Message
+}
 
 // Errorf returns an *Error with a formatted message, for clients to read.
 func Errorf(code Code, format string, args ...any) *Error {
@@ -58,13 +64,14 @@ func Errorf(code Code, format string, args ...any) *Error {
 }
 
 // AsError returns what a client may see of err: the *Error in its chain, or
-// CodeInternal. It returns nil for nil.
+// CodeInternal if there is none or its code is malformed. It returns nil for
+// nil only.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e != nil && validCode(e.Code) {
 		return e
 	}
 	return &Error{Code: CodeInternal, Message: "internal error"}

@@ -1,24 +1,27 @@
 package actors
 
 import (
-	"encoding"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"reflect"
-	"strconv"
 )
 
 // Map is a tagged field of a room that holds values by key. The tag
 //
 //	room:"name[,durable][,synced][,member]"
 //
-// names it on the wire and says what becomes of it: durable entries survive
-// the room leaving memory; synced entries are mirrored to members, with
-// "member" only to the member whose id is the key. K is a string or integer
-// type, or implements encoding.TextMarshaler and TextUnmarshaler as
-// encoding/json asks of map keys. V is anything encoding/json can encode and
-// decode; it is encoded within Set.
+// names it on the wire, [A-Za-z_][A-Za-z0-9_-]{0,63}, and says what becomes of
+// it: durable entries survive the room leaving memory; synced entries are
+// mirrored to members, with "member" only to the member whose id is the key.
+// The field is exported and stands in the room struct itself or in a struct
+// that it embeds.
+//
+// K is a string or integer type, or implements encoding.TextMarshaler and
+// TextUnmarshaler as encoding/json asks of map keys; different keys have
+// different texts. V is anything encoding/json can encode and decode; it is
+// encoded within Set.
 //
 // A Map must not be copied. Before the room is opened it is empty and refuses
 // writes; outside a turn it refuses writes. A value from Get or All is shared:
@@ -30,12 +33,12 @@ type Map[K comparable, V any] struct {
 	field   int
 	keys    keyCodec[K]
 	entries map[K]entry[V]
-	undo    []undo[K, V]
+	undo    []undo[K, V] // what the current turn replaced, oldest first
 }
 
 type entry[V any] struct {
 	value V
-	raw   []byte
+	raw   []byte // its JSON; shared with changes and never modified
 }
 
 type undo[K comparable, V any] struct {
@@ -73,44 +76,53 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	}
 }
 
-// Set stores value under key. It panics, which fails the turn, if value
-// cannot be encoded or the room is not in a turn. Setting what is already
-// there, byte for byte, changes nothing and sends nothing.
+// Set stores value under key. A value whose JSON is what the entry has already
+// is no change: it takes the other's place in memory, and nothing is sent. Set
+// panics, which fails the turn, if value cannot be encoded or the room is not
+// in a turn; the entry then is as it was.
 func (m *Map[K, V]) Set(key K, value V) {
-	m.tx.writable("Set")
-	raw, err := encodeState(value)
+	m.tx.writable(m.field, "Set")
+	encoded, err := m.tx.encode(&value)
 	if err != nil {
-		panic(fmt.Sprintf("actors: %s: %v", m.tx.fields[m.field].spec.Name, err))
+		panic(fmt.Sprintf("actors: Set of field %q: %v", m.tx.name(m.field), err))
 	}
 	old, existed := m.entries[key]
-	if existed && string(old.raw) == string(raw) {
+	if existed && bytes.Equal(old.raw, encoded) {
+		m.remember(undo[K, V]{key, old, true})
+		m.entries[key] = entry[V]{value, old.raw}
 		return
 	}
+	change := Change{Field: m.field, Key: m.keys.text(key), Value: bytes.Clone(encoded)}
 	m.remember(undo[K, V]{key, old, existed})
-	m.entries[key] = entry[V]{value, raw}
-	m.tx.changes = append(m.tx.changes, Change{Field: m.field, Key: m.keys.text(key), Value: raw})
+	m.entries[key] = entry[V]{value, change.Value}
+	m.tx.changes = append(m.tx.changes, change)
 }
 
 // Delete removes key and reports whether it was there. It panics outside a
 // turn.
 func (m *Map[K, V]) Delete(key K) bool {
-	m.tx.writable("Delete")
-	old, existed := m.entries[key]
-	if !existed {
-		return false
-	}
-	m.remember(undo[K, V]{key, old, true})
-	delete(m.entries, key)
-	m.tx.changes = append(m.tx.changes, Change{Field: m.field, Key: m.keys.text(key)})
-	return true
+	m.tx.writable(m.field, "Delete")
+	return m.remove(key)
 }
 
 // Clear removes every entry. It panics outside a turn.
 func (m *Map[K, V]) Clear() {
-	m.tx.writable("Clear")
+	m.tx.writable(m.field, "Clear")
 	for k := range m.entries {
-		m.Delete(k)
+		m.remove(k)
 	}
+}
+
+func (m *Map[K, V]) remove(key K) bool {
+	old, existed := m.entries[key]
+	if !existed {
+		return false
+	}
+	change := Change{Field: m.field, Key: m.keys.text(key)}
+	m.remember(undo[K, V]{key, old, true})
+	delete(m.entries, key)
+	m.tx.changes = append(m.tx.changes, change)
+	return true
 }
 
 func (m *Map[K, V]) remember(u undo[K, V]) {
@@ -120,12 +132,7 @@ func (m *Map[K, V]) remember(u undo[K, V]) {
 	m.undo = append(m.undo, u)
 }
 
-func (m *Map[K, V]) commit() {
-	clear(m.undo)
-	if m.undo = m.undo[:0]; cap(m.undo) > 1024 {
-		m.undo = nil
-	}
-}
+func (m *Map[K, V]) commit() { m.undo = emptied(m.undo) }
 
 func (m *Map[K, V]) rollback() {
 	for i := len(m.undo) - 1; i >= 0; i-- {
@@ -144,11 +151,13 @@ func (m *Map[K, V]) bind(tx *transaction, field int) {
 	m.entries = make(map[K]entry[V])
 }
 
-func (m *Map[K, V]) check() error {
-	if err := checkKeyType(reflect.TypeFor[K]()); err != nil {
-		return err
+func (m *Map[K, V]) bound() bool { return m.tx != nil }
+
+func (m *Map[K, V]) check(spec FieldSpec) error {
+	if t := reflect.TypeFor[K](); spec.Audience == KeyMember && t.Kind() != reflect.String {
+		return fmt.Errorf("\"member\" needs a Map whose key is the member id, not %v", t)
 	}
-	return nil
+	return checkKeyType(reflect.TypeFor[K]())
 }
 
 func (m *Map[K, V]) restore(key string, raw []byte) error {
@@ -171,92 +180,3 @@ func (m *Map[K, V]) each(f func(string, []byte)) {
 }
 
 func (m *Map[K, V]) single() bool { return false }
-
-// Value is a tagged field that holds one value. It follows the rules of Map.
-type Value[V any] struct {
-	_ noCopy
-	m Map[string, V]
-}
-
-// Get returns the value; the zero V if none was set.
-func (v *Value[V]) Get() V { x, _ := v.m.Get(""); return x }
-
-// Set stores the value. See Map.Set.
-func (v *Value[V]) Set(value V) { v.m.Set("", value) }
-
-// IsSet reports whether a value was set.
-func (v *Value[V]) IsSet() bool { return v.m.Has("") }
-
-// Clear removes the value.
-func (v *Value[V]) Clear() { v.m.Delete("") }
-
-func (v *Value[V]) bind(tx *transaction, field int)      { v.m.bind(tx, field) }
-func (v *Value[V]) check() error                         { return nil }
-func (v *Value[V]) restore(key string, raw []byte) error { return v.m.restore(key, raw) }
-func (v *Value[V]) each(f func(key string, raw []byte))  { v.m.each(f) }
-func (v *Value[V]) single() bool                         { return true }
-
-// keyCodec turns keys into text and back, as encoding/json does.
-type keyCodec[K comparable] struct {
-	text  func(K) string
-	parse func(string) (K, error)
-}
-
-func newKeyCodec[K comparable]() keyCodec[K] {
-	t := reflect.TypeFor[K]()
-	c := keyCodec[K]{}
-	c.parse = func(s string) (k K, err error) {
-		err = parseKey(reflect.ValueOf(&k).Elem(), s)
-		return k, err
-	}
-	switch {
-	case t.Kind() == reflect.String:
-		c.text = func(k K) string { return reflect.ValueOf(k).String() }
-		if t == reflect.TypeFor[string]() {
-			c.text = func(k K) string { return any(k).(string) }
-		}
-	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		c.text = func(k K) string {
-			b, err := any(k).(encoding.TextMarshaler).MarshalText()
-			if err != nil {
-				panic("actors: key: " + err.Error())
-			}
-			return string(b)
-		}
-	case reflect.Zero(t).CanInt():
-		c.text = func(k K) string { return strconv.FormatInt(reflect.ValueOf(k).Int(), 10) }
-	default:
-		c.text = func(k K) string { return strconv.FormatUint(reflect.ValueOf(k).Uint(), 10) }
-	}
-	return c
-}
-
-func checkKeyType(t reflect.Type) error {
-	if t.Kind() == reflect.String || reflect.Zero(t).CanInt() || reflect.Zero(t).CanUint() {
-		return nil
-	}
-	if t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) &&
-		reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
-		return nil
-	}
-	return fmt.Errorf("key type %v is neither string nor integer and has no text form", t)
-}
-
-func parseKey(v reflect.Value, s string) error {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok && v.Kind() != reflect.String {
-		return u.UnmarshalText([]byte(s))
-	}
-	switch {
-	case v.Kind() == reflect.String:
-		v.SetString(s)
-		return nil
-	case v.CanInt():
-		n, err := strconv.ParseInt(s, 10, v.Type().Bits())
-		v.SetInt(n)
-		return err
-	default:
-		n, err := strconv.ParseUint(s, 10, v.Type().Bits())
-		v.SetUint(n)
-		return err
-	}
-}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 )
 
 // Loader is implemented by a room that reads something before it opens. Load
@@ -70,7 +72,8 @@ var hookTypes = map[string]reflect.Type{
 // not fit it.
 func checkHooks(t reflect.Type) error {
 	var errs []error
-	for name, want := range hookTypes {
+	for _, name := range slices.Sorted(maps.Keys(hookTypes)) {
+		want := hookTypes[name]
 		m, has := t.MethodByName(name)
 		if has && !t.Implements(want) {
 			errs = append(errs, fmt.Errorf("method %s does not fit the hook: want %v, have %v", name, want.Method(0).Type, withoutReceiver(m.Type)))

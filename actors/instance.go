@@ -10,8 +10,9 @@ func (k *Kind[S]) NewRoom() Instance {
 	s := k.make()
 	tx, err := bindFields(reflect.ValueOf(s))
 	if err != nil {
-		// NewKind bound a room of the same function without an error.
-		panic(fmt.Sprintf("actors: kind %q makes rooms of different shapes: %v", k.name, err))
+		// NewKind bound rooms of the same function without an error, unless
+		// the caller ignored Err.
+		panic(fmt.Sprintf("actors: kind %q makes a room that does not fit: %v", k.name, err))
 	}
 	return &instance[S]{kind: k, room: s, tx: tx, hooks: bindHooks(s)}
 }
@@ -56,5 +57,5 @@ func (i *instance[S]) Handle(t *Turn, ev *Event) (Result, error) {
 	if i.kind.any != nil && !ReservedEvent(ev.Name) {
 		return i.kind.any(i.room, t, ev)
 	}
-	return Result{}, Errorf(CodeUnknownEvent, "no handler takes %q", ev.Name)
+	return Result{}, Errorf(CodeUnknownEvent, "no handler takes %q", clip(ev.Name, MaxEventName))
 }

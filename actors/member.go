@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -38,14 +37,12 @@ type JoinRequest struct {
 	Handshake *Handshake      // the HTTP request; nil if the socket is on another node
 }
 
-// Bind decodes the CONNECT payload into v, which must be a pointer. It
-// returns an *Error with CodeBadAuth that a client can read.
+// Bind decodes the CONNECT payload into v, which must be a pointer; without a
+// payload it leaves v as it is. What does not fit is an *Error with
+// CodeBadAuth that a client can read.
 func (r *JoinRequest) Bind(v any) error {
-	if len(bytes.TrimSpace(r.Auth)) == 0 {
+	if len(r.Auth) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(r.Auth, v); err != nil {
-		return Errorf(CodeBadAuth, "auth: %s", readableJSONError(err))
-	}
-	return nil
+	return decodeJSON(CodeBadAuth, r.Auth, v)
 }

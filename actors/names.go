@@ -9,6 +9,10 @@ const (
 	MaxEventName = 128
 )
 
+// MaxAttachments is how many binary values one event or acknowledgement may
+// hold. Stock clients refuse more.
+const MaxAttachments = 10
+
 // RoomRef names one room: the kind of room and its id. Both are
 // case-sensitive and taken as they stand; nothing is decoded.
 type RoomRef struct {

@@ -1,9 +1,9 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
-	"reflect"
-	"strings"
+	"unicode/utf8"
 )
 
 // transaction holds the tagged fields of one room and what its current turn
@@ -14,6 +14,7 @@ type transaction struct {
 	inTurn  bool // between Begin and Commit or Rollback
 	changes []Change
 	touched []rollbacker
+	buf     []byte // what encode returned last
 }
 
 type boundField struct {
@@ -28,27 +29,45 @@ type rollbacker interface {
 
 // tagged is what Map and Value are to the transaction.
 type tagged interface {
+	check(spec FieldSpec) error
 	bind(tx *transaction, field int)
-	check() error
+	bound() bool
 	restore(key string, raw []byte) error
 	each(func(key string, raw []byte))
 	single() bool
 }
 
-func (tx *transaction) writable(op string) {
+func (tx *transaction) writable(field int, op string) {
 	switch {
 	case tx == nil:
 		panic("actors: " + op + " on a field that is not part of a room: tag it `room:\"name\"` in the struct that NewKind's function returns")
 	case !tx.open:
-		panic("actors: " + op + " before the room is opened: use Opened, or return values from Load through plain fields")
+		panic(fmt.Sprintf("actors: %s of field %q before the room is opened: use the hook Opened; Load hands over in plain fields", op, tx.name(field)))
 	case !tx.inTurn:
-		panic("actors: " + op + " outside a turn: only handlers, hooks, timers and continuations may change tagged fields")
+		panic(fmt.Sprintf("actors: %s of field %q outside a turn: only handlers, hooks, timers and continuations may change tagged fields", op, tx.name(field)))
 	}
+}
+
+func (tx *transaction) name(field int) string { return tx.fields[field].spec.Name }
+
+// encode returns the JSON of what value points to, valid until the next call.
+func (tx *transaction) encode(value any) ([]byte, error) {
+	b, err := appendJSON(tx.buf[:0], value)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(b) {
+		return nil, errors.New("JSON that is not UTF-8")
+	}
+	if tx.buf = b; cap(b) > 64<<10 {
+		tx.buf = nil
+	}
+	return b, nil
 }
 
 func (tx *transaction) begin() {
 	tx.inTurn = true
-	tx.changes = tx.changes[:0]
+	tx.changes = emptied(tx.changes)
 }
 
 func (tx *transaction) commit() []Change {
@@ -63,140 +82,21 @@ func (tx *transaction) rollback() {
 	for _, f := range tx.touched {
 		f.rollback()
 	}
-	tx.changes = tx.changes[:0]
+	tx.changes = emptied(tx.changes)
 	tx.end()
 }
 
 func (tx *transaction) end() {
-	clear(tx.touched)
-	tx.touched = tx.touched[:0]
+	tx.touched = emptied(tx.touched)
 	tx.inTurn = false
 }
 
-// bindFields finds the tagged fields of the room struct that ptr points to.
-func bindFields(ptr reflect.Value) (*transaction, error) {
-	tx := &transaction{}
-	v := ptr.Elem()
-	if v.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("a room is a struct, not %v", v.Type())
+// emptied returns s without elements and without what they referred to. A
+// slice that one large turn has grown is let go.
+func emptied[T any](s []T) []T {
+	if cap(s) > 1024 {
+		return nil
 	}
-	for i := range v.NumField() {
-		sf := v.Type().Field(i)
-		tag, has := sf.Tag.Lookup("room")
-		group, isGroup := fieldGroup(v.Field(i), sf)
-		f, isField := taggedField(v.Field(i), sf)
-		switch {
-		case !has && (isField || isGroup):
-			return nil, fmt.Errorf("field %s: wants a tag `room:\"name\"`", sf.Name)
-		case !has:
-			continue
-		case !sf.IsExported():
-			return nil, fmt.Errorf("field %s: tagged fields are exported", sf.Name)
-		case isGroup:
-			if err := tx.addGroup(sf.Name, tag, group); err != nil {
-				return nil, err
-			}
-		case isField:
-			if err := tx.add(sf.Name, tag, f); err != nil {
-				return nil, err
-			}
-		default:
-			return nil, fmt.Errorf("field %s: a tagged field is an actors.Map, actors.Value or actors.Maps, not %v", sf.Name, sf.Type)
-		}
-	}
-	return tx, nil
-}
-
-func taggedField(v reflect.Value, sf reflect.StructField) (tagged, bool) {
-	if !reflect.PointerTo(sf.Type).Implements(reflect.TypeFor[tagged]()) {
-		return nil, false
-	}
-	if !v.CanAddr() || !v.Addr().CanInterface() {
-		return nil, true
-	}
-	return v.Addr().Interface().(tagged), true
-}
-
-func fieldGroup(v reflect.Value, sf reflect.StructField) (group, bool) {
-	if !reflect.PointerTo(sf.Type).Implements(reflect.TypeFor[group]()) {
-		return nil, false
-	}
-	if !v.CanAddr() || !v.Addr().CanInterface() {
-		return nil, true
-	}
-	return v.Addr().Interface().(group), true
-}
-
-func (tx *transaction) add(goName, tag string, f tagged) error {
-	spec, err := parseTag(tag)
-	if err != nil {
-		return fmt.Errorf("field %s: %w", goName, err)
-	}
-	spec.Single = f.single()
-	if spec.Single && spec.Audience == KeyMember {
-		return fmt.Errorf("field %s: \"member\" needs a Map keyed by member id", goName)
-	}
-	if err := f.check(); err != nil {
-		return fmt.Errorf("field %s: %w", goName, err)
-	}
-	for _, other := range tx.fields {
-		if other.spec.Name == spec.Name {
-			return fmt.Errorf("field %s: the name %q is taken", goName, spec.Name)
-		}
-	}
-	f.bind(tx, len(tx.fields))
-	tx.fields = append(tx.fields, boundField{spec, f})
-	return nil
-}
-
-func (tx *transaction) addGroup(goName, tag string, g group) error {
-	name, options, _ := strings.Cut(tag, ",")
-	if name != "*" {
-		return fmt.Errorf("field %s: the tag of a Maps begins with \"*\"", goName)
-	}
-	for _, f := range g.members() {
-		if err := tx.add(goName, strings.TrimSuffix(f.name+","+options, ","), f.field); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func parseTag(tag string) (FieldSpec, error) {
-	name, options, _ := strings.Cut(tag, ",")
-	spec := FieldSpec{Name: name}
-	if !validFieldName(name) {
-		return spec, fmt.Errorf("field name %q is not [A-Za-z_][A-Za-z0-9_]{0,63}", name)
-	}
-	member := false
-	for option := range strings.SplitSeq(options, ",") {
-		switch option {
-		case "":
-		case "durable":
-			spec.Durable = true
-		case "synced":
-			spec.Synced = true
-		case "member":
-			member = true
-			spec.Audience = KeyMember
-		default:
-			return spec, fmt.Errorf("unknown option %q: durable, synced and member are known", option)
-		}
-	}
-	if member && !spec.Synced {
-		return spec, fmt.Errorf("\"member\" goes with \"synced\"")
-	}
-	return spec, nil
-}
-
-func validFieldName(s string) bool {
-	if s == "" || len(s) > 64 || isDigit(s[0]) {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i] | 0x20; (c < 'a' || c > 'z') && !isDigit(s[i]) && s[i] != '_' && s[i] != '-' {
-			return false
-		}
-	}
-	return true
+	clear(s)
+	return s[:0]
 }

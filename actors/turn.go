@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -75,8 +76,18 @@ func (t *Turn) Log() *slog.Logger { return t.live().Log() }
 func (t *Turn) Member() Member { t.live(); return t.cause.Member }
 
 // Members iterates over the members, in the order they joined, including
-// those whose seat is kept while they are away.
-func (t *Turn) Members() iter.Seq[Member] { return t.live().Members() }
+// those whose seat is kept while they are away. The iteration is over when the
+// turn is.
+func (t *Turn) Members() iter.Seq[Member] {
+	t.live()
+	return func(yield func(Member) bool) {
+		for m := range t.live().Members() {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
 
 // Lookup returns a member by id.
 func (t *Turn) Lookup(id MemberID) (Member, bool) { return t.live().Lookup(id) }
@@ -89,14 +100,12 @@ func (t *Turn) Broadcast(event string, args ...any) { t.All().Emit(event, args..
 func (t *Turn) Emit(to MemberID, event string, args ...any) { t.To(to).Emit(event, args...) }
 
 // All addresses every member.
-func (t *Turn) All() Emitter { return Emitter{host: t.live()} }
+func (t *Turn) All() Emitter { t.live(); return Emitter{turn: t} }
 
 // To addresses some members; none if no id is given.
 func (t *Turn) To(ids ...MemberID) Emitter {
-	if ids == nil {
-		ids = []MemberID{}
-	}
-	return Emitter{host: t.live(), out: Outgoing{To: ids}}
+	t.live()
+	return Emitter{turn: t, out: Outgoing{To: append(make([]MemberID, 0, len(ids)), ids...)}}
 }
 
 // Kick removes a member: it is sent DISCONNECT after everything emitted
@@ -114,33 +123,57 @@ func (t *Turn) Destroy() { t.live().Destroy() }
 // and reports whether it did. Timers live in memory only. They keep an empty
 // room awake until they have run.
 func (t *Turn) After(d time.Duration, f func(*Turn)) (stop func() bool) {
+	if f == nil {
+		panic("actors: After without a function")
+	}
 	return t.live().After(d, f)
 }
 
 // Go runs work beside the room, at most MaxWork at a time per room, and then
 // runs then as a turn with its error. work must not touch the room; its
 // context ends when the room leaves memory, and then is dropped. A panic in
-// work arrives as an error. Nothing starts if the turn fails.
+// work arrives as an error. Nothing starts if the turn fails. If then is nil
+// an error is only logged.
 func (t *Turn) Go(work func(context.Context) error, then func(*Turn, error)) {
+	if work == nil {
+		panic("actors: Go without a function")
+	}
+	if then == nil {
+		then = logFailure("work failed")
+	}
 	t.live().Go(work, then)
 }
 
 // Call sends an event to another room, which may be anywhere, and runs then
 // as a turn with its answer: the JSON value it returned, or an *Error
 // (CodeTimeout after timeout; zero means 10 s). The call leaves only if the
-// turn succeeds.
+// turn succeeds. Call panics, which fails the turn, if payload cannot be
+// encoded. If then is nil an error is only logged.
 func (t *Turn) Call(room RoomRef, event string, payload any, timeout time.Duration, then func(*Turn, json.RawMessage, error)) {
+	h := t.live()
 	raw, err := EncodeArgs(nil, payload)
 	if err != nil {
 		panic("actors: Call: " + err.Error())
 	}
-	t.live().Call(room, event, raw, timeout, then)
+	if then == nil {
+		failed := logFailure("call failed", "to", room.String(), "event", event)
+		then = func(t *Turn, _ json.RawMessage, err error) { failed(t, err) }
+	}
+	h.Call(room, event, raw, timeout, then)
+}
+
+func logFailure(message string, args ...any) func(*Turn, error) {
+	return func(t *Turn, err error) {
+		if err != nil {
+			t.Log().Error(message, append(args, "error", err)...)
+		}
+	}
 }
 
 // Emitter addresses members of a room. It is a value: each method returns a
-// changed copy.
+// changed copy. It is valid as long as its Turn.
 type Emitter struct {
-	host Host
+	turn *Turn
 	out  Outgoing
 }
 
@@ -156,26 +189,37 @@ func (e Emitter) Volatile() Emitter { e.out.Volatile = true; return e }
 
 // Emit sends an event once the turn has succeeded, in the order of the calls
 // and after the synced state it follows. args are encoded before Emit
-// returns, by encoding/json except that HTML characters are not escaped;
-// []byte and Binary become attachments, Raw passes unchanged. It panics,
-// which fails the turn, if a value cannot be encoded, or the event name is
-// reserved or longer than MaxEventName bytes.
+// returns, by encoding/json except that HTML characters are not escaped. An
+// argument that is []byte becomes an attachment, and so does Binary wherever
+// it stands; Raw passes unchanged, and Args stands for all of its arguments.
+// Emit panics, which fails the turn, if a value cannot be encoded, if there
+// are more than MaxAttachments attachments, or if the event name is empty,
+// reserved or longer than MaxEventName bytes; nothing is sent then.
+//
+// In an event with attachments a key "_placeholder" of the user's is written
+// "_placeholder_": receivers would take it for an attachment.
 func (e Emitter) Emit(event string, args ...any) {
+	h := e.turn.live()
 	e.encode(event, args)
-	e.host.Emit(&e.out)
+	h.Emit(&e.out)
 }
 
 // Ask emits and runs then as a turn with the clients' acknowledgements, as
 // soon as every addressed member has answered, or at the timeout (zero means
-// 10 s) with those that came. Members that are away are not asked.
+// 10 s) with those that came. Members that are away are not asked. It panics
+// as Emit does.
 func (e Emitter) Ask(timeout time.Duration, then func(*Turn, []Answer), event string, args ...any) {
+	h := e.turn.live()
+	if then == nil {
+		panic("actors: Ask without a function: use Emit")
+	}
 	e.encode(event, args)
-	e.host.Ask(&e.out, timeout, then)
+	h.Ask(&e.out, timeout, then)
 }
 
 func (e *Emitter) encode(event string, args []any) {
 	if event == "" || len(event) > MaxEventName || ReservedEvent(event) {
-		panic("actors: event name " + event + " is reserved, empty or too long")
+		panic(fmt.Sprintf("actors: event name %q is reserved, empty or longer than %d bytes", clip(event, MaxEventName), MaxEventName))
 	}
 	raw, err := EncodeArgs(&event, args...)
 	if err != nil {
