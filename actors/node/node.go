@@ -20,7 +20,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parlor-rooms/parlor/actors"
-	"github.com/parlor-rooms/parlor/actors/internal/fanout"
 )
 
 // Config describes a node. It is read once, by New.
@@ -198,22 +197,6 @@ func (n *Node) fanPIDs() []*actor.PID {
 
 func (n *Node) shardOf(r actors.RoomRef) int {
 	return int(maphash.String(n.seed, r.String()) % uint64(len(n.shards)))
-}
-
-// Stats are counts of the node at one moment.
-type Stats struct {
-	Connections int64        // sockets whose handshake was accepted
-	Rooms       int64        // rooms in memory
-	Fanout      fanout.Stats // summed over the node
-}
-
-// Stats returns the node's counts. It does not block.
-func (n *Node) Stats() Stats {
-	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load()}
-	for _, f := range n.fans {
-		s.Fanout = s.Fanout.Add(f.machine.Stats())
-	}
-	return s
 }
 
 // newID returns 22 characters of [A-Za-z0-9_-], 128 random bits.

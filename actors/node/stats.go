@@ -1,0 +1,31 @@
+package node
+
+// Stats are counts of a node at one moment. Those of the second group only
+// grow. Counters are read one after the other: sums may be off by what
+// happened meanwhile.
+type Stats struct {
+	Connections int64 // Socket.IO connections
+	Rooms       int64 // rooms in memory
+	Members     int   // connected members of all rooms: one client in three rooms is three
+
+	Packets          uint64 // packets handed to sockets: one broadcast to ten members is ten
+	States           uint64 // times a member was begun to be sent the whole of a room's synced state
+	PatchesConflated uint64 // patches a slow member was not sent because a later one says as much
+	VolatileDropped  uint64 // volatile events a slow member was not sent
+	TooSlow          uint64 // connections closed because their outbox was full
+}
+
+// Stats returns the node's counts. It does not block.
+func (n *Node) Stats() Stats {
+	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load()}
+	for _, f := range n.fans {
+		shard := f.machine.Stats()
+		s.Members += shard.Members
+		s.Packets += shard.Packets
+		s.States += shard.States
+		s.PatchesConflated += shard.PatchesConflated
+		s.VolatileDropped += shard.VolatileDropped
+		s.TooSlow += shard.TooSlow
+	}
+	return s
+}
