@@ -74,13 +74,9 @@ type msgpackReader struct {
 
 // packet reads the outermost map. Each of its known keys may stand once.
 func (r *msgpackReader) packet() (*Packet, error) {
-	c, err := r.byte()
+	n, err := r.members()
 	if err != nil {
 		return nil, err
-	}
-	n, ok, err := r.size(c, 0x80, 0xde, 0xdf)
-	if err != nil || !ok {
-		return nil, ErrMsgpack
 	}
 	p := &Packet{Type: BinaryAck + 1} // until the map says better
 	const typ, nsp, data, id = 1, 2, 4, 8
@@ -116,6 +112,21 @@ func (r *msgpackReader) packet() (*Packet, error) {
 	}
 	p.Attachments = r.attachments
 	return p, nil
+}
+
+// members reads the head of the outermost map.
+func (r *msgpackReader) members() (int, error) {
+	c, err := r.byte()
+	switch {
+	case err != nil:
+		return 0, err
+	case c&0xf0 == 0x80:
+		return int(c & 0x0f), nil
+	case c == 0xde, c == 0xdf:
+		return r.size(2 << (c - 0xde))
+	default:
+		return 0, ErrMsgpack
+	}
 }
 
 func (r *msgpackReader) typ(p *Packet) error {

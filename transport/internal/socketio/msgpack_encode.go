@@ -83,16 +83,14 @@ func appendMsgpackJSON(dst, data []byte, attachments [][]byte) ([]byte, error) {
 	if len(attachments) > 64 {
 		return nil, ErrPlaceholder
 	}
-	var few [32]uint32
-	counts := few[:0]
 	s := scanner{
-		data: data, maxDepth: splitDepth, counts: &counts,
+		data: data, maxDepth: splitDepth, counting: true, counts: make([]uint32, 0, 32),
 		binary: len(attachments) > 0, attachments: len(attachments),
 	}
 	if err := s.document(); err != nil {
 		return nil, err
 	}
-	w := msgpackWriter{in: data, out: dst, counts: counts, attachments: attachments}
+	w := msgpackWriter{in: data, out: dst, counts: s.counts, attachments: attachments}
 	w.value()
 	return w.out, nil
 }

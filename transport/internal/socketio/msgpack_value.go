@@ -15,18 +15,15 @@ func (r *msgpackReader) value(depth int) error {
 	if err != nil {
 		return err
 	}
-	if n, ok, err := r.size(c, 0x80, 0xde, 0xdf); ok || err != nil {
-		return r.mapping(n, depth, err)
-	}
-	if n, ok, err := r.size(c, 0x90, 0xdc, 0xdd); ok || err != nil {
-		return r.array(n, depth, err)
-	}
-	if s, ok, err := r.str(c); ok || err != nil {
-		return r.text(s, err)
-	}
 	switch {
 	case c < 0x80:
 		r.out = strconv.AppendUint(r.out, uint64(c), 10)
+	case c < 0x90:
+		return r.mapping(int(c&0x0f), depth)
+	case c < 0xa0:
+		return r.array(int(c&0x0f), depth)
+	case isStr(c):
+		return r.text(c)
 	case c >= 0xe0:
 		r.out = strconv.AppendInt(r.out, int64(int8(c)), 10)
 	case c == 0xc0:
@@ -35,16 +32,28 @@ func (r *msgpackReader) value(depth int) error {
 		r.out = append(r.out, "false"...)
 	case c == 0xc3:
 		r.out = append(r.out, "true"...)
-	case 0xc4 <= c && c <= 0xc6:
-		return r.bin(1 << (c - 0xc4))
-	case 0xc7 <= c && c <= 0xc9:
-		return r.ext(1 << (c - 0xc7))
-	case 0xca <= c && c <= 0xd3:
-		return r.numeral(c)
-	case 0xd4 <= c && c <= 0xd8:
-		return r.fixext(1 << (c - 0xd4))
-	default: // 0xc1 is never used
+	case c == 0xc1: // never used
 		return ErrMsgpack
+	case c <= 0xc6:
+		return r.bin(1 << (c - 0xc4))
+	case c <= 0xc9:
+		return r.ext(1 << (c - 0xc7))
+	case c <= 0xd3:
+		return r.numeral(c)
+	case c <= 0xd8:
+		return r.fixext(1 << (c - 0xd4))
+	case c <= 0xdd:
+		n, err := r.size(2 << (c - 0xdc))
+		if err != nil {
+			return err
+		}
+		return r.array(n, depth)
+	default:
+		n, err := r.size(2 << (c - 0xde))
+		if err != nil {
+			return err
+		}
+		return r.mapping(n, depth)
 	}
 	return r.bounded()
 }
@@ -56,10 +65,7 @@ func (r *msgpackReader) bounded() error {
 	return nil
 }
 
-func (r *msgpackReader) array(n, depth int, err error) error {
-	if err != nil {
-		return err
-	}
+func (r *msgpackReader) array(n, depth int) error {
 	if depth > r.limits.Depth {
 		return ErrDepth
 	}
@@ -76,10 +82,7 @@ func (r *msgpackReader) array(n, depth int, err error) error {
 	return r.bounded()
 }
 
-func (r *msgpackReader) mapping(n, depth int, err error) error {
-	if err != nil {
-		return err
-	}
+func (r *msgpackReader) mapping(n, depth int) error {
 	if depth > r.limits.Depth {
 		return ErrDepth
 	}
@@ -105,8 +108,8 @@ func (r *msgpackReader) key() error {
 	if err != nil {
 		return err
 	}
-	if s, ok, err := r.str(c); ok || err != nil {
-		return r.text(s, err)
+	if isStr(c) {
+		return r.text(c)
 	}
 	r.out = append(r.out, '"')
 	switch {
@@ -149,28 +152,35 @@ func (r *msgpackReader) numeral(c byte) error {
 	return r.bounded()
 }
 
-// text writes s as a JSON string, if it is short enough once escaped.
-func (r *msgpackReader) text(s []byte, err error) error {
+// text writes the string that c announces as JSON, if it is short enough so.
+func (r *msgpackReader) text(c byte) error {
+	s, err := r.str(c)
 	if err != nil {
 		return err
 	}
 	if !utf8.Valid(s) {
 		return ErrUTF8
 	}
-	escapes := 0
-	for _, c := range s {
-		switch {
-		case c < ' ':
-			escapes += len(`\u0000`) - 1
-		case c == '"', c == '\\':
-			escapes++
-		}
-	}
-	if len(r.out)+len(s)+escapes+r.binaryBytes > r.limits.TotalBytes {
+	room := r.limits.TotalBytes - len(r.out) - r.binaryBytes
+	if escaped := len(`\u0000`); escaped*len(s) > room && escapedLen(s) > room {
 		return ErrTooLarge
 	}
 	r.out = appendString(r.out, s)
 	return r.bounded()
+}
+
+// escapedLen is at least what appendString appends for s.
+func escapedLen(s []byte) int {
+	n := len(`""`) + len(s)
+	for _, c := range s {
+		switch {
+		case c < ' ':
+			n += len(`\u0000`) - 1
+		case c == '"', c == '\\':
+			n++
+		}
+	}
+	return n
 }
 
 // bin reads a binary value whose length is written in so many bytes.

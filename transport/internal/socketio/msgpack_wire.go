@@ -27,51 +27,38 @@ func (r *msgpackReader) string() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, ok, err := r.str(c)
+	if !isStr(c) {
+		return nil, ErrMsgpack
+	}
+	return r.str(c)
+}
+
+func isStr(c byte) bool {
+	return 0xa0 <= c && c <= 0xbf || 0xd9 <= c && c <= 0xdb
+}
+
+// str reads the string that c announces.
+func (r *msgpackReader) str(c byte) ([]byte, error) {
+	if c <= 0xbf {
+		return r.next(uint64(c & 0x1f))
+	}
+	n, err := r.number(1 << (c - 0xd9))
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, ErrMsgpack
-	}
-	return s, nil
+	return r.next(n)
 }
 
-// str reads the string that c announces; ok is false if c announces another type.
-func (r *msgpackReader) str(c byte) (s []byte, ok bool, err error) {
-	var n uint64
-	switch {
-	case 0xa0 <= c && c <= 0xbf:
-		n = uint64(c & 0x1f)
-	case 0xd9 <= c && c <= 0xdb:
-		n, err = r.number(1 << (c - 0xd9))
-	default:
-		return nil, false, nil
+// size reads the number of members of an array or map, written in so many bytes.
+func (r *msgpackReader) size(width int) (int, error) {
+	n, err := r.number(width)
+	if err != nil {
+		return 0, err
 	}
-	if err == nil {
-		s, err = r.next(n)
+	if n > uint64(len(r.in)-r.at) {
+		return 0, ErrMsgpack // every member takes a byte at least
 	}
-	return s, err == nil, err
-}
-
-// size reads how many members the array or map has that c announces; ok is false
-// if c announces another type.
-func (r *msgpackReader) size(c, fix, wide16, wide32 byte) (n int, ok bool, err error) {
-	var size uint64
-	switch {
-	case c&0xf0 == fix:
-		return int(c & 0x0f), true, nil
-	case c == wide16:
-		size, err = r.number(2)
-	case c == wide32:
-		size, err = r.number(4)
-	default:
-		return 0, false, nil
-	}
-	if err == nil && size > uint64(len(r.in)-r.at) {
-		err = ErrMsgpack // every member takes a byte at least
-	}
-	return int(size), err == nil, err
+	return int(n), nil
 }
 
 // number reads a big-endian integer of 1, 2, 4 or 8 bytes.

@@ -17,10 +17,11 @@ type scanner struct {
 	attachments int
 	seen        uint64
 
-	// counts, if not nil, collects the number of members of every array and
+	// counting has counts collect the number of members of every array and
 	// object in the order in which they open, for the msgpack encoder. A
 	// placeholder leaves isPlaceholder and its index instead.
-	counts *[]uint32
+	counting bool
+	counts   []uint32
 }
 
 const isPlaceholder = 1 << 31
@@ -136,16 +137,16 @@ func (s *scanner) object(i, depth int) (int, error) {
 }
 
 func (s *scanner) open() int {
-	if s.counts == nil {
+	if !s.counting {
 		return 0
 	}
-	*s.counts = append(*s.counts, 0)
-	return len(*s.counts) - 1
+	s.counts = append(s.counts, 0)
+	return len(s.counts) - 1
 }
 
 func (s *scanner) close(slot int, members uint32) {
-	if s.counts != nil {
-		(*s.counts)[slot] = members
+	if s.counting {
+		s.counts[slot] = members
 	}
 }
 
@@ -221,7 +222,12 @@ func skipLiteral(data []byte, i int, word string) (int, error) {
 // skipString returns where the string that opens at i ends, behind its quote.
 func skipString(data []byte, i int) (int, error) {
 	for i++; i < len(data); {
-		switch c := data[i]; {
+		c := data[i]
+		if ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		switch {
 		case c == '"':
 			return i + 1, nil
 		case c == '\\':
@@ -232,8 +238,6 @@ func skipString(data []byte, i int) (int, error) {
 			i += n
 		case c < ' ':
 			return 0, ErrJSON
-		case c < utf8.RuneSelf:
-			i++
 		default:
 			r, size := utf8.DecodeRune(data[i:])
 			if r == utf8.RuneError && size == 1 {
