@@ -157,6 +157,26 @@ func TestMsgpackLengthsAllocateNothing(t *testing.T) {
 	}
 }
 
+func TestTruncatedMsgpackIsRefused(t *testing.T) {
+	for _, c := range msgpackEdges() {
+		whole, err := EncodeMsgpack(c.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range min(len(whole), 200) {
+			if _, _, err := NewMsgpackDecoder(Limits{}).AddBinary(whole[:n]); !errors.Is(err, ErrMsgpack) {
+				t.Errorf("%s, %d of %d bytes: %v", c.name, n, len(whole), err)
+			}
+		}
+	}
+	for _, value := range []string{"c7", "c701", "c70100", "d4", "d400", "d6ff01", "d7000102", "ca00", "c4", "c402ff", "81", "81a1", "81a161", "81cc", "da00", "dc", "de00"} {
+		b, _ := hex.DecodeString(value)
+		if _, _, err := NewMsgpackDecoder(Limits{}).AddBinary(eventOf(b)); !errors.Is(err, ErrMsgpack) {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 func TestMsgpackLimitsHold(t *testing.T) {
 	nested := func(n int) []byte { return append(bytes.Repeat([]byte{0x91}, n), 0x01) }
 	blobs := func(n int) []byte {
