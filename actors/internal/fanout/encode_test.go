@@ -47,7 +47,7 @@ func TestPartsAreSplitBetweenEntries(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var mir mirror
-			mir.reset(&wire.Mirror{Version: 7, Offset: "o7", Fields: fields, Entries: tt.entries}, "/board/q3", 60)
+			mir.reset(&wire.Mirror{Version: 7, Offset: "o7", Fields: fields, Entries: tt.entries}, "/board/q3", Limits{Part: 60})
 			s := mir.state()
 			if len(s.parts) != len(tt.want)-1 {
 				t.Fatalf("%d parts, want %d", len(s.parts)+1, len(tt.want))

@@ -72,7 +72,7 @@ func (m *Machine) reply(r *room, a *wire.Reply) {
 
 // restart replaces the mirror; every member starts afresh from it.
 func (m *Machine) restart(r *room, w *wire.Mirror) {
-	r.mirror.reset(w, r.namespace, m.config.Limits.Part)
+	r.mirror.reset(w, r.namespace, m.config.Limits)
 	for _, mem := range r.members {
 		if mem == nil || mem.conn.closed {
 			continue

@@ -54,6 +54,12 @@ type Limits struct {
 	Backlog      int
 	BacklogBytes int
 
+	// Removed is how many removed entries of a room are remembered at least, so
+	// that a member which fell behind is told of them in a patch. Otherwise
+	// there are as many as entries: above that the whole state is the shorter
+	// message. The default is 64.
+	Removed int
+
 	// Gather is how many packets, and GatherBytes how many bytes, are pushed to
 	// one socket before it is flushed in the middle of a batch: what was not
 	// flushed counts against its outbox as if its reader were slow, so both
@@ -71,7 +77,7 @@ func (l Limits) complete() Limits {
 		field *int
 		value int
 	}{{&l.Part, 64 << 10}, {&l.Backlog, 1024}, {&l.BacklogBytes, 1 << 20},
-		{&l.Gather, 32}, {&l.GatherBytes, 64 << 10}, {&l.Ended, 1024}} {
+		{&l.Removed, 64}, {&l.Gather, 32}, {&l.GatherBytes, 64 << 10}, {&l.Ended, 1024}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}

@@ -15,7 +15,8 @@ type mirror struct {
 	known     bool // a wire.Mirror has come
 	synced    bool // there are synced fields
 	namespace string
-	partSize  int
+	partSize  int // Limits.Part
+	removed   int // Limits.Removed
 
 	version    uint64
 	offset     string
@@ -49,12 +50,8 @@ type entry struct {
 	prev, next *entry
 }
 
-// minRemembered is how many removed entries are remembered at least. Above it
-// there are never more than entries: the whole state is the shorter message.
-const minRemembered = 64
-
-func (mir *mirror) reset(w *wire.Mirror, namespace string, partSize int) {
-	*mir = mirror{known: true, namespace: namespace, partSize: partSize,
+func (mir *mirror) reset(w *wire.Mirror, namespace string, limits Limits) {
+	*mir = mirror{known: true, namespace: namespace, partSize: limits.Part, removed: limits.Removed,
 		version: w.Version, offset: w.Offset, floor: w.Version, ownChanged: w.Version,
 		fields: make([]field, len(w.Fields)), patches: make(map[uint64]*patch)}
 	for i, spec := range w.Fields {
@@ -80,7 +77,7 @@ func (mir *mirror) apply(s *wire.Sync) {
 	for i := range s.Changes {
 		mir.change(&s.Changes[i])
 	}
-	for mir.dead > max(minRemembered, mir.live) && mir.forget() {
+	for mir.dead > max(mir.removed, mir.live) && mir.forget() {
 	}
 	clear(mir.patches)
 	mir.recent = nil

@@ -179,14 +179,15 @@ func TestVolatileEventsAreDroppedForWhoeverLags(t *testing.T) {
 // A room that removes keys for ever must not be remembered for ever; whoever
 // is too far behind then starts afresh.
 func TestAMemberTooFarBehindStartsAfresh(t *testing.T) {
-	s := newShard(Limits{})
+	const removed = 8
+	s := newShard(Limits{Removed: removed})
 	ada := s.socket(1)
 	s.deliver(mirrorOf(1, set(title, "", `"T"`)), admit("ada", 1))
 	ada.texts()
 	ada.stalled = true
 	s.deliver(event("before"))
 	version := uint64(1)
-	for i := range 10 * minRemembered {
+	for i := range 10 * removed {
 		version += 2
 		key := fmt.Sprint("k", i)
 		s.deliver(syncTo(version-1, set(notes, key, `1`)), syncTo(version, del(notes, key)))
@@ -195,20 +196,21 @@ func TestAMemberTooFarBehindStartsAfresh(t *testing.T) {
 	s.settle()
 	wantTexts(t, ada, `2["before"]`,
 		fmt.Sprintf(`2["room:state",{"v":%d,"part":0,"last":true,"fields":{"notes":{},"title":"T","hand":{}}}]`, version))
-	if n := len(s.rooms[board].mirror.fields[notes].entries); n > minRemembered {
-		t.Errorf("%d removed entries are remembered, want at most %d", n, minRemembered)
+	if n := len(s.rooms[board].mirror.fields[notes].entries); n > removed {
+		t.Errorf("%d removed entries are remembered, want at most %d", n, removed)
 	}
 }
 
 // Clearing a large map is a patch for those who keep up, whatever is
 // remembered of it for others.
 func TestWhoKeepsUpGetsAPatchHoweverMuchIsRemoved(t *testing.T) {
+	const removed = 8
 	var entries, removals []actors.Change
-	for i := range 10 * minRemembered {
+	for i := range 10 * removed {
 		entries = append(entries, set(notes, fmt.Sprint(i), `1`))
 		removals = append(removals, del(notes, fmt.Sprint(i)))
 	}
-	s := newShard(Limits{})
+	s := newShard(Limits{Removed: removed})
 	s.socket(1)
 	s.deliver(mirrorOf(1, entries...), admit("ada", 1))
 	s.deliver(syncTo(2, removals...))
@@ -216,8 +218,8 @@ func TestWhoKeepsUpGetsAPatchHoweverMuchIsRemoved(t *testing.T) {
 		t.Errorf("the member was sent %d states, want only the first", got)
 	}
 	s.deliver(syncTo(3, set(title, "", `1`)))
-	if n := len(s.rooms[board].mirror.fields[notes].entries); n > minRemembered {
-		t.Errorf("%d removed entries are remembered, want at most %d", n, minRemembered)
+	if n := len(s.rooms[board].mirror.fields[notes].entries); n > removed {
+		t.Errorf("%d removed entries are remembered, want at most %d", n, removed)
 	}
 }
 
