@@ -30,11 +30,12 @@ type echoConn struct {
 	socket    actors.Socket
 	handshake *actors.Handshake
 
-	mu     sync.Mutex // guards the following
-	inside bool       // Receive is running
-	joined map[string]bool
-	closed []actors.LeaveReason
-	gone   chan struct{} // closed with the first Closed
+	mu       sync.Mutex // guards the following
+	inside   bool       // Receive is running
+	joined   map[string]bool
+	closed   []actors.LeaveReason
+	closedAt time.Time
+	gone     chan struct{} // closed with the first Closed
 }
 
 func (g *echoGate) Accept(s actors.Socket, h *actors.Handshake) (actors.Connection, error) {
@@ -164,6 +165,7 @@ func (c *echoConn) Closed(why actors.LeaveReason) {
 	defer c.mu.Unlock()
 	c.closed = append(c.closed, why)
 	if len(c.closed) == 1 {
+		c.closedAt = time.Now()
 		close(c.gone)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,12 +28,54 @@ type server struct {
 	t       testing.TB
 	gate    *echoGate
 	handler *Handler
-	http    *httptest.Server
+	base    string // http://host:port
+	dial    func() (net.Conn, error)
 	client  *http.Client
 }
 
-// serve starts a server that ends with the test.
+// serve starts a server on a TCP port that ends with the test.
 func serve(t testing.TB, cfg Config) *server {
+	t.Helper()
+	s := newServer(t, cfg)
+	web := httptest.NewServer(s.handler.Mount(nil))
+	s.base = web.URL
+	s.dial = func() (net.Conn, error) { return net.Dial("tcp", web.Listener.Addr().String()) }
+	s.client = &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	t.Cleanup(func() {
+		s.close()
+		s.client.CloseIdleConnections()
+		web.Close()
+	})
+	return s
+}
+
+// serveInMemory starts a server without sockets, for a test that runs in a
+// synctest bubble. The test calls end when it is done.
+func serveInMemory(t testing.TB, cfg Config) (s *server, end func()) {
+	t.Helper()
+	s = newServer(t, cfg)
+	pipes := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	web := &http.Server{Handler: s.handler}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		web.Serve(pipes)
+	}()
+	s.base = "http://memory"
+	s.dial = pipes.dial
+	s.client = &http.Client{Transport: &http.Transport{
+		DisableCompression: true,
+		DialContext:        func(context.Context, string, string) (net.Conn, error) { return s.dial() },
+	}}
+	return s, func() {
+		s.close()
+		s.client.CloseIdleConnections()
+		web.Close()
+		<-served
+	}
+}
+
+func newServer(t testing.TB, cfg Config) *server {
 	t.Helper()
 	gate := &echoGate{}
 	if cfg.Logger == nil {
@@ -45,23 +88,54 @@ func serve(t testing.TB, cfg Config) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, gate: gate, handler: h, http: httptest.NewServer(h.Mount(nil))}
-	s.client = &http.Client{Transport: &http.Transport{DisableCompression: true}}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := h.Close(ctx); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		s.client.CloseIdleConnections()
-		s.http.Close()
-	})
-	return s
+	return &server{t: t, gate: gate, handler: h}
 }
+
+func (s *server) close() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.handler.Close(ctx); err != nil {
+		s.t.Errorf("close: %v", err)
+	}
+}
+
+// pipeListener accepts the other ends of net.Pipe.
+type pipeListener struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *pipeListener) dial() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- theirs:
+		return ours, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
 
 // url is where Socket.IO is, with this query behind the version.
 func (s *server) url(query string) string {
-	return s.http.URL + "/socket.io/?EIO=4&" + query
+	return s.base + "/socket.io/?EIO=4&" + query
 }
 
 // reply is an HTTP response that was read.
@@ -206,6 +280,7 @@ type rawSocket struct {
 	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
+	late bool // wait as long as it takes
 }
 
 // webSocket opens a WebSocket with this query.
@@ -220,7 +295,7 @@ func (s *server) webSocket(query string, header ...string) *rawSocket {
 
 func (s *server) tryWebSocket(query string, header ...string) (ws *rawSocket, status int, body string) {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	conn, err := s.dial()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -228,7 +303,7 @@ func (s *server) tryWebSocket(query string, header ...string) (ws *rawSocket, st
 	var key [16]byte
 	rand.Read(key[:])
 	fmt.Fprintf(conn, "GET /socket.io/?EIO=4&%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", query, s.http.Listener.Addr(), base64.StdEncoding.EncodeToString(key[:]))
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", query, strings.TrimPrefix(s.base, "http://"), base64.StdEncoding.EncodeToString(key[:]))
 	for i := 0; i < len(header); i += 2 {
 		fmt.Fprintf(conn, "%s: %s\r\n", header[i], header[i+1])
 	}
@@ -243,7 +318,7 @@ func (s *server) tryWebSocket(query string, header ...string) (ws *rawSocket, st
 		b, _ := io.ReadAll(resp.Body)
 		return nil, resp.StatusCode, string(b)
 	}
-	return &rawSocket{s.t, conn, r}, 101, ""
+	return &rawSocket{t: s.t, conn: conn, r: r}, 101, ""
 }
 
 // openWebSocket opens a session on a WebSocket.
@@ -304,6 +379,9 @@ func (ws *rawSocket) bytes(b []byte) {
 // tryRead reads one unfragmented frame.
 func (ws *rawSocket) tryRead() (op byte, payload string, err error) {
 	ws.conn.SetReadDeadline(time.Now().Add(patience))
+	if ws.late {
+		ws.conn.SetReadDeadline(time.Time{})
+	}
 	var head [2]byte
 	if _, err := io.ReadFull(ws.r, head[:]); err != nil {
 		return 0, "", err
@@ -396,7 +474,7 @@ func (s *server) bystander() (undisturbed func()) {
 // sendBytes opens a connection and sends bytes.
 func (s *server) sendBytes(b string) net.Conn {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	conn, err := s.dial()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -405,4 +483,20 @@ func (s *server) sendBytes(b string) net.Conn {
 		s.t.Fatal(err)
 	}
 	return conn
+}
+
+// wantLate is want without a limit of time, for tests with a clock of their own.
+func (ws *rawSocket) wantLate(text string) {
+	ws.t.Helper()
+	ws.late = true
+	defer func() { ws.late = false }()
+	ws.want(text)
+}
+
+// wantCloseLate is wantClose without a limit of time.
+func (ws *rawSocket) wantCloseLate(code int) {
+	ws.t.Helper()
+	ws.late = true
+	defer func() { ws.late = false }()
+	ws.wantClose(code)
 }

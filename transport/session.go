@@ -107,6 +107,9 @@ func (s *session) joined() {
 }
 
 func (s *session) pushWebSocket(ws *webSocket, p *actors.Packet) error {
+	if s.ended.Load() {
+		return net.ErrClosed
+	}
 	if p.Class == actors.Volatile && ws.out.Lagging() {
 		s.h.count.dropped[DroppedVolatile].Add(1)
 		return actors.ErrDropped

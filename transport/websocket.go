@@ -238,12 +238,12 @@ func (ws *webSocket) next() (engineio.Packet, *scratch, error) {
 func (ws *webSocket) ending(err error) ending {
 	var closed *websocket.CloseError
 	switch {
-	case errors.As(err, &closed):
-		return ending{why: actors.ReasonTransportClosed, code: answerTo(closed.Code), err: err}
 	case errors.Is(ws.readErr, io.EOF):
-		return ending{why: actors.ReasonTransportClosed, cut: true, err: err}
+		return ending{why: actors.ReasonTransportClosed, cut: true, err: ws.readErr}
 	case ws.readErr != nil:
 		return ending{why: actors.ReasonTransportError, cut: true, err: ws.readErr}
+	case errors.As(err, &closed):
+		return ending{why: actors.ReasonTransportClosed, code: answerTo(closed.Code), err: err}
 	case errors.Is(err, websocket.ErrReadLimit):
 		err = errTooLarge
 	}

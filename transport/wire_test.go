@@ -45,7 +45,7 @@ func TestHandshakeOffersNoUpgradeWithoutWebSocket(t *testing.T) {
 func TestRequestsThatMakeNoSenseAreRefusedAsUpstreamDoes(t *testing.T) {
 	s := serve(t, Config{})
 	p := s.poll()
-	base := s.http.URL + "/socket.io/"
+	base := s.base + "/socket.io/"
 	for _, c := range []struct {
 		name, method, url string
 		status            int
