@@ -1,0 +1,156 @@
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// Messages of gateways. A gateway room is an actor as well, the hub: it owns
+// who is in the room. The gateway fan-out of a node, in shards by connection,
+// knows its local clients and their rooms, and writes to their sockets.
+//
+//	gateway ──HubEnter HubExit HubEmit HubList──▶ hub ──GateDeliver──▶ fan-out ──▶ sockets
+//	gateway ◀──HubDone── hub
+
+// HubEnter takes a client into a room, or updates its data. Answered HubDone.
+type HubEnter struct {
+	Client string
+	Conn   ConnRef
+	User   string
+	Data   json.RawMessage
+}
+
+// HubExit takes a client out of a room. Answered HubDone.
+type HubExit struct {
+	Client string
+	Conn   ConnRef
+}
+
+// HubEmit sends an event to a room's members.
+type HubEmit struct {
+	Except   []string
+	Data     actors.Raw // EVENT payload
+	Volatile bool
+	EmitID   uint64  // unique; set if the event goes to several rooms: a client gets it once
+	AskID    uint64  // unique; set if clients are to acknowledge
+	Local    string  // id of the only node to deliver on; empty: all
+	From     ConnRef // whose node collects the acknowledgements of AskID
+}
+
+// HubList asks for the members. Answered HubDone.
+type HubList struct{}
+
+// HubDone answers HubEnter, HubExit and HubList, and HubEmit with AskID.
+type HubDone struct {
+	Members []actors.ClientInfo // of HubList; without Rooms
+	Nodes   []string            // of HubEmit: where it was sent to
+}
+
+// GateDeliver carries items for the gateway fan-out of a node. Items for
+// clients that a shard does not hold are ignored by it.
+type GateDeliver struct {
+	Namespace string
+	Items     []GateItem
+}
+
+// GateItem is one step of a GateDeliver.
+type GateItem interface{ gateItem() }
+
+// GateAttach adds a client whose connect hooks are running: what is emitted to
+// it waits until GateAccept.
+type GateAttach struct {
+	Client        string
+	Conn          ConnRef
+	PID           string // empty: the client cannot recover
+	RecoverEvents int
+	RecoverBytes  int
+}
+
+// GateAccept sends a client its CONNECT answer and what waited.
+type GateAccept struct {
+	Client string
+	Answer []byte
+}
+
+// GateRefuse sends a client CONNECT_ERROR and forgets it with what waited.
+type GateRefuse struct {
+	Client string
+	Answer []byte
+}
+
+// GateEnter says that a client is in a room from position Pos of its events.
+type GateEnter struct {
+	Client string
+	Room   string
+	Pos    uint64
+}
+
+// GateExit says that a client is not in a room any more.
+type GateExit struct {
+	Client string
+	Room   string
+}
+
+// Scope says whom a GateEmit is for.
+type Scope uint8
+
+// The scopes.
+const (
+	ScopeRoom      Scope = iota // local clients in Room
+	ScopeClient                 // the client whose id is Room
+	ScopeNamespace              // every local client of the namespace
+)
+
+// GateEmit delivers an event.
+type GateEmit struct {
+	Scope    Scope
+	Room     string
+	Pos      uint64   // position among the room's events, ScopeRoom
+	Except   []string // rooms and client ids; a client in any of them is left out
+	Data     actors.Raw
+	Volatile bool
+	EmitID   uint64 // not zero: a client that had an event of this id is left out
+	AskID    uint64 // not zero: acknowledgement id; the targets are reported
+}
+
+// GateReply acknowledges an event of a client.
+type GateReply struct {
+	Client string
+	ID     uint64
+	Data   actors.Raw
+}
+
+// GateDetach forgets a client.
+type GateDetach struct {
+	Client     string
+	Disconnect bool               // send DISCONNECT first
+	Close      actors.LeaveReason // close the transport for this reason; empty: leave it open
+}
+
+// GateAway says that a client lost its connection and may recover: what is
+// emitted to it is kept.
+type GateAway struct {
+	Client string
+}
+
+// GateResume gives a client that is away another connection. If everything
+// after Offset is kept it is sent Answer and what it missed; else it is
+// forgotten. The outcome is reported.
+type GateResume struct {
+	Client string
+	Conn   ConnRef
+	Offset string
+	Answer []byte
+}
+
+func (GateAttach) gateItem() {}
+func (GateAccept) gateItem() {}
+func (GateRefuse) gateItem() {}
+func (GateEnter) gateItem()  {}
+func (GateExit) gateItem()   {}
+func (GateEmit) gateItem()   {}
+func (GateReply) gateItem()  {}
+func (GateDetach) gateItem() {}
+func (GateAway) gateItem()   {}
+func (GateResume) gateItem() {}
