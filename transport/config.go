@@ -63,7 +63,7 @@ type Config struct {
 	MaxPayload int
 
 	// MaxAttachments is how many binary attachments one packet may have, up to
-	// 1,000. Zero means 10.
+	// 64. Zero means 10.
 	MaxAttachments int
 
 	// Outbox bounds what waits for one slow client.
@@ -159,7 +159,7 @@ func (c Config) complete() (Config, error) {
 		zero, max int
 	}{
 		{"MaxPayload", &c.MaxPayload, 1_000_000, 1 << 30},
-		{"MaxAttachments", &c.MaxAttachments, 10, 1000},
+		{"MaxAttachments", &c.MaxAttachments, 10, 64},
 		{"Outbox.Bytes", &c.Outbox.Bytes, 1 << 20, 1 << 30},
 		{"Outbox.Packets", &c.Outbox.Packets, 1024, 1 << 16},
 	} {

@@ -45,6 +45,7 @@ type webSocket struct {
 	budget   int   // how many more bytes may be read before a message must have come
 	controls int   // control frames since the last message
 	readErr  error // of raw
+	goodbye  bool  // the client has sent a close frame, and nothing comes behind it
 	limited  io.LimitedReader
 }
 
@@ -243,6 +244,7 @@ func (ws *webSocket) ending(err error) ending {
 	case ws.readErr != nil:
 		return ending{why: actors.ReasonTransportError, cut: true, err: ws.readErr}
 	case errors.As(err, &closed):
+		ws.goodbye = true
 		return ending{why: actors.ReasonTransportClosed, code: answerTo(closed.Code), err: err}
 	case errors.Is(err, websocket.ErrReadLimit):
 		err = errTooLarge
@@ -289,15 +291,19 @@ func (ws *webSocket) cut() {
 // the reader. What was written is given time to arrive: a socket that is closed
 // while input waits is reset, and a client then never learns why.
 func (ws *webSocket) finish() {
+	defer ws.out.Close()
+	if ws.readErr != nil {
+		return
+	}
 	h := ws.s.h
 	ctx, cancel := context.WithTimeout(h.killed, h.cfg.CloseTimeout)
 	defer cancel()
-	if ws.readErr == nil && ws.out.Finish(ctx) == nil {
-		if c, ok := ws.raw.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
-			stop := context.AfterFunc(ctx, ws.cut)
-			defer stop()
-			io.Copy(io.Discard, ws.raw)
-		}
+	if ws.out.Finish(ctx) != nil || ws.goodbye {
+		return
 	}
-	ws.out.Close()
+	if c, ok := ws.raw.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
+		stop := context.AfterFunc(ctx, ws.cut)
+		defer stop()
+		io.Copy(io.Discard, ws.raw) // until the client closes, or for long enough
+	}
 }
