@@ -29,10 +29,23 @@ type Effects interface {
 	Close(why actors.LeaveReason)
 	// Release lets n more packets in.
 	Release(n int)
+
+	// OpenClient hands a CONNECT for a gateway over, with j.Room empty. The
+	// CONNECT answer or refusal comes from the gateway.
+	OpenClient(namespace string, j *wire.Join)
+	// ClientEvent hands an EVENT over; the gateway lets the next packet in
+	// with one Release.
+	ClientEvent(namespace string, p *actors.Packet)
+	// ClientAck hands an ACK over.
+	ClientAck(namespace string, p *actors.Packet)
+	// ClientLeft says that the client has left the gateway, or is gone.
+	ClientLeft(namespace string, why actors.LeaveReason)
 }
 
 // Directory says what is served.
 type Directory interface {
+	// Gateway reports whether a gateway serves a namespace.
+	Gateway(namespace string) bool
 	// Room finds the room a namespace stands for, or says in an *Error why
 	// there is none.
 	Room(namespace string) (actors.RoomRef, error)
@@ -74,6 +87,7 @@ const (
 // stay is one namespace the client has connected to.
 type stay struct {
 	namespace string
+	gateway   bool // a gateway serves it, not a room
 	state     stayState
 	join      *wire.Join
 	member    actors.MemberID
@@ -107,6 +121,13 @@ func (m *Machine) Packet(p *actors.Packet) {
 		}
 	case p.Type == actors.PacketDisconnect:
 		m.disconnect(s)
+	case s.gateway && p.Type == actors.PacketEvent && s.state == joined:
+		m.effect.ClientEvent(s.namespace, p)
+		return
+	case s.gateway && s.state == joined:
+		m.effect.ClientAck(s.namespace, p)
+	case s.gateway: // before its identity is known: nothing can be asked of it yet
+		m.effect.Close(actors.ReasonProtocolError)
 	case p.Type == actors.PacketEvent:
 		m.event(s, p)
 		return
@@ -121,7 +142,12 @@ func (m *Machine) Packet(p *actors.Packet) {
 
 func (m *Machine) connect(p *actors.Packet) {
 	delete(m.stays, p.Namespace)
-	room, err := m.cfg.Directory.Room(p.Namespace)
+	gateway := m.cfg.Directory.Gateway(p.Namespace)
+	var room actors.RoomRef
+	var err error
+	if !gateway {
+		room, err = m.cfg.Directory.Room(p.Namespace)
+	}
 	if err == nil && len(m.stays) >= m.cfg.MaxNamespaces {
 		err = actors.Errorf(actors.CodeTooLarge, "a connection may hold %d namespaces", m.cfg.MaxNamespaces)
 	}
@@ -137,7 +163,7 @@ func (m *Machine) connect(p *actors.Packet) {
 		Room: room, Conn: m.cfg.Ref, Member: actors.MemberID(m.cfg.NewID()), Auth: auth.rest,
 		Address: m.cfg.Handshake.Address, Handshake: m.cfg.Handshake, PID: auth.PID, Offset: auth.Offset,
 	}
-	s := &stay{namespace: p.Namespace, join: join, member: join.Member}
+	s := &stay{namespace: p.Namespace, gateway: gateway, join: join, member: join.Member}
 	m.stays[p.Namespace] = s
 	if m.cfg.Authenticates {
 		m.effect.Authenticate(join.Member, &actors.AuthRequest{
@@ -149,6 +175,11 @@ func (m *Machine) connect(p *actors.Packet) {
 }
 
 func (m *Machine) enter(s *stay) {
+	if s.gateway {
+		s.state = joined // its handlers wait for the connect hooks
+		m.effect.OpenClient(s.namespace, s.join)
+		return
+	}
 	s.state = joining
 	m.effect.ToRoom(s.join.Room, s.join)
 }
@@ -208,6 +239,10 @@ func (m *Machine) disconnect(s *stay) {
 }
 
 func (m *Machine) leave(s *stay, why actors.LeaveReason) {
+	if s.gateway {
+		m.effect.ClientLeft(s.namespace, why)
+		return
+	}
 	m.effect.ToRoom(s.join.Room, &wire.Leave{Room: s.join.Room, Conn: m.cfg.Ref, Member: s.member, Why: why})
 }
 
@@ -272,6 +307,13 @@ func (m *Machine) Gone(g *wire.Gone) {
 	if s := m.stays[g.Room.Namespace()]; s != nil && s.state == joined && s.member == g.Member {
 		s.state = gone
 		m.unhold(s)
+	}
+}
+
+// ClientGone says that a gateway has refused the client, or sent it away.
+func (m *Machine) ClientGone(namespace string, asked actors.MemberID) {
+	if s := m.stays[namespace]; s != nil && s.gateway && s.join.Member == asked {
+		s.state = gone
 	}
 }
 

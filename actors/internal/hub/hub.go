@@ -1,0 +1,157 @@
+// Package hub is the state machine of one room of a gateway: who is in it,
+// and the order of what it is sent. It has no goroutine, no lock and no clock;
+// whoever drives it calls it from one goroutine at a time and carries out its
+// Effects.
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// idleAfter is how long an empty room stays in memory.
+const idleAfter = 10 * time.Second
+
+// Effects is how a hub acts on the world. No method may block or call the
+// machine back.
+type Effects interface {
+	// Deliver sends to the gateway fan-out of a node.
+	Deliver(node string, d *wire.GateDeliver)
+	// Done answers a request.
+	Done(request uint64, done *wire.HubDone)
+	// Retire asks for the room to be taken off the directory. The machine is
+	// done, and answers nothing any more.
+	Retire()
+}
+
+// Machine is one room of a gateway. Use it from one goroutine at a time.
+type Machine struct {
+	namespace, room string
+	effect          Effects
+
+	members map[string]*member
+	order   []*member // in the order of entering
+	nodes   []node    // those that hold members, in the order of their first
+	pos     uint64    // events so far
+	idle    time.Time // when an empty room retires; zero while it has members
+	retired bool
+}
+
+type member struct {
+	info actors.ClientInfo
+	conn wire.ConnRef
+}
+
+type node struct {
+	name    string
+	members int
+}
+
+// New returns an empty room.
+func New(now time.Time, namespace, room string, e Effects) *Machine {
+	return &Machine{namespace: namespace, room: room, effect: e, members: make(map[string]*member), idle: now.Add(idleAfter)}
+}
+
+// Retired reports whether the room has left: what still arrives must be sent
+// to the next activation.
+func (m *Machine) Retired() bool { return m.retired }
+
+// NextWake is when Wake has something to do; the zero Time if never.
+func (m *Machine) NextWake() time.Time {
+	if m.retired {
+		return time.Time{}
+	}
+	return m.idle
+}
+
+// Wake retires a room that has been empty for long enough.
+func (m *Machine) Wake(now time.Time) {
+	if !m.retired && !m.idle.IsZero() && !m.idle.After(now) {
+		m.Close()
+	}
+}
+
+// Close ends the room at once.
+func (m *Machine) Close() {
+	if !m.retired {
+		m.retired = true
+		m.effect.Retire()
+	}
+}
+
+// Enter takes a client in, or updates what is known of it.
+func (m *Machine) Enter(request uint64, e *wire.HubEnter) {
+	mem := m.members[e.Client]
+	if mem == nil {
+		mem = &member{conn: e.Conn}
+		m.members[e.Client] = mem
+		m.order = append(m.order, mem)
+		m.count(e.Conn.Node, 1)
+	}
+	mem.info = actors.ClientInfo{ID: e.Client, UserID: e.User, Data: e.Data, Node: e.Conn.Node}
+	m.idle = time.Time{}
+	m.deliver(e.Conn.Node, wire.GateEnter{Client: e.Client, Room: m.room, Pos: m.pos})
+	m.effect.Done(request, &wire.HubDone{})
+}
+
+// Exit takes a client out, if it is in.
+func (m *Machine) Exit(now time.Time, request uint64, e *wire.HubExit) {
+	if mem := m.members[e.Client]; mem != nil {
+		delete(m.members, e.Client)
+		m.order = slices.DeleteFunc(m.order, func(other *member) bool { return other == mem })
+		m.deliver(mem.conn.Node, wire.GateExit{Client: e.Client, Room: m.room})
+		m.count(mem.conn.Node, -1)
+	}
+	if len(m.members) == 0 && m.idle.IsZero() {
+		m.idle = now.Add(idleAfter)
+	}
+	m.effect.Done(request, &wire.HubDone{})
+}
+
+// Emit sends an event to the members.
+func (m *Machine) Emit(request uint64, e *wire.HubEmit) {
+	m.pos++
+	item := wire.GateEmit{
+		Scope: wire.ScopeRoom, Room: m.room, Pos: m.pos, Except: e.Except, Data: e.Data,
+		Volatile: e.Volatile, EmitID: e.EmitID, AskID: e.AskID,
+	}
+	done := &wire.HubDone{}
+	for _, n := range m.nodes {
+		if e.Local == "" || e.Local == n.name {
+			done.Nodes = append(done.Nodes, n.name)
+			m.deliver(n.name, item)
+		}
+	}
+	if e.AskID != 0 {
+		m.effect.Done(request, done)
+	}
+}
+
+// List answers with the members, in the order they entered.
+func (m *Machine) List(request uint64) {
+	done := &wire.HubDone{Members: make([]actors.ClientInfo, 0, len(m.order))}
+	for _, mem := range m.order {
+		done.Members = append(done.Members, mem.info)
+	}
+	m.effect.Done(request, done)
+}
+
+func (m *Machine) deliver(node string, item wire.GateItem) {
+	m.effect.Deliver(node, &wire.GateDeliver{Namespace: m.namespace, Items: []wire.GateItem{item}})
+}
+
+// count keeps the number of members per node.
+func (m *Machine) count(name string, by int) {
+	for i := range m.nodes {
+		if m.nodes[i].name == name {
+			if m.nodes[i].members += by; m.nodes[i].members == 0 {
+				m.nodes = slices.Delete(m.nodes, i, i+1)
+			}
+			return
+		}
+	}
+	m.nodes = append(m.nodes, node{name, by})
+}
