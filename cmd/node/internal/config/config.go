@@ -1,0 +1,119 @@
+// Package config is the configuration of the ready-made server: the one struct
+// that flags, environment and file fill. See package settings for how.
+package config
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/settings"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	Listen     Address                 `key:"listen" default:"127.0.0.1:8080" doc:"Where clients connect. Port 0 takes any that is free."`
+	Playground string                  `key:"playground" default:"auto" oneof:"auto,on,off" doc:"Serve the playground page at / and its rooms, of the kind playground. auto does so while no kind is configured."`
+	StopWithin time.Duration           `key:"stop_within" default:"10s" min:"1s" max:"10m" doc:"How long each part of the server may take to stop."`
+	Log        Log                     `key:"log" doc:"What the server writes to its standard error."`
+	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
+	Transport  Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
+	Kinds      map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
+}
+
+// Log is the section log.
+type Log struct {
+	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least level that is written."`
+	Format string `key:"format" default:"text" oneof:"text,json" doc:"One line of text or one JSON object for each entry."`
+}
+
+// Admin is the section admin.
+type Admin struct {
+	Listen OptionalAddress `key:"listen" doc:"Where /healthz, /readyz and /debug/pprof/ are served. Empty means nowhere; /healthz and /readyz are then served to clients."`
+	Token  settings.Secret `key:"token" doc:"What a request for /debug/pprof/ must show as Authorization: Bearer TOKEN. Empty means that only a loopback address serves it, to everybody."`
+}
+
+// Transport is the section transport.
+type Transport struct {
+	Path           string        `key:"path" default:"/socket.io/" doc:"Path of the Socket.IO endpoint."`
+	Transports     []string      `key:"transports" default:"polling,websocket" oneof:"polling,websocket" doc:"Transports that are offered."`
+	PingInterval   time.Duration `key:"ping_interval" default:"25s" min:"100ms" max:"1h" doc:"How long after a pong the next ping is sent."`
+	PingTimeout    time.Duration `key:"ping_timeout" default:"20s" min:"100ms" max:"1h" doc:"How long a client may take to answer a ping."`
+	ConnectTimeout time.Duration `key:"connect_timeout" default:"45s" min:"1s" max:"1h" doc:"How long a connection may stay without entering any room."`
+	MaxPayload     int           `key:"max_payload" default:"1000000" min:"1024" max:"1000000000" doc:"Longest message of a client, in bytes."`
+	Origins        []string      `key:"origins" doc:"Web origins whose pages may connect, as https://example.org. Empty means this server's own and those of a loopback host; * means every origin."`
+	Cookie         string        `key:"cookie" doc:"Name of a cookie with the session id, for load balancers. Empty means none."`
+	Outbox         Outbox        `key:"outbox" doc:"What may wait for one client that reads slowly before its connection is closed."`
+}
+
+// Outbox is the section transport.outbox.
+type Outbox struct {
+	Bytes   int `key:"bytes" default:"1048576" min:"4096" max:"1073741824" doc:"Bytes that may wait."`
+	Packets int `key:"packets" default:"1024" min:"16" max:"65536" doc:"Packets that may wait."`
+}
+
+// Schema returns the schema of Config; its variables begin with PARLOR_.
+func Schema() (*settings.Schema[Config], error) { return settings.New[Config]("PARLOR") }
+
+// Check implements settings.Checker.
+func (c Config) Check(bad func(want string, path ...string)) {
+	for kind := range c.Kinds {
+		if !actors.ValidKindName(kind) {
+			bad("want the name of a kind: [a-z][a-z0-9-]{0,31}", "kinds", kind)
+		}
+	}
+}
+
+// minToken keeps a token from being guessed.
+const minToken = 16
+
+// Check implements settings.Checker.
+func (a Admin) Check(bad func(want string, path ...string)) {
+	if a.Token != "" && len(a.Token) < minToken {
+		bad("want at least 16 characters", "token")
+	}
+}
+
+// Check implements settings.Checker.
+func (t Transport) Check(bad func(want string, path ...string)) {
+	if u, err := url.Parse(t.Path); err != nil || u.Path != t.Path || !strings.HasPrefix(t.Path, "/") || strings.Trim(t.Path, "/") == "" {
+		bad("want a path such as /socket.io/", "path")
+	}
+	if len(t.Transports) == 0 {
+		bad("want polling, websocket or both", "transports")
+	}
+	everywhere := slices.Contains(t.Origins, "*")
+	if everywhere && len(t.Origins) > 1 {
+		bad("want * alone, or origins without it", "origins")
+	}
+	for _, o := range t.Origins {
+		if o != "*" && !validOrigin(o) {
+			bad("want origins such as https://example.org: lower case, no path, and no port that is the scheme's own", "origins")
+			break
+		}
+	}
+	if t.Cookie == "" {
+		return
+	}
+	if (&http.Cookie{Name: t.Cookie, Value: "x"}).Valid() != nil {
+		bad("want the name of a cookie", "cookie")
+	}
+	if everywhere {
+		bad("want no cookie where origins is *", "cookie")
+	}
+}
+
+// validOrigin reports whether s is an origin as a browser writes it.
+func validOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.Hostname() == "" || s != strings.ToLower(u.Scheme+"://"+u.Host) {
+		return false
+	}
+	port := u.Port()
+	own := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return port == "" && !strings.HasSuffix(u.Host, ":") || port != "" && port != own
+}
