@@ -49,14 +49,20 @@ func findCarried(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if t == binaryType || t == rawType {
 		return true
 	}
-	if seen[t] || encodesItself(t) || encodesItself(reflect.PointerTo(t)) {
+	if seen[t] {
 		return false
 	}
 	seen[t] = true
+	if t.Kind() == reflect.Pointer {
+		return findCarried(t.Elem(), seen)
+	}
+	if encodesItself(t) || encodesItself(reflect.PointerTo(t)) {
+		return false
+	}
 	switch t.Kind() {
 	case reflect.Interface:
 		return true
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+	case reflect.Slice, reflect.Array, reflect.Map:
 		return findCarried(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
