@@ -168,9 +168,6 @@ func (c *Client[D]) Handle(ctx context.Context, ev *Event) (GatewayResult, error
 	return gatewayResult(out)
 }
 
-// Resume implements GatewayClient.
-func (c *Client[D]) Resume(h ClientHost) { c.host = h }
-
 func gatewayResult(out any) (GatewayResult, error) {
 	var replies []Reply
 	switch v := out.(type) {

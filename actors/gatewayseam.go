@@ -20,13 +20,12 @@ type GatewayBehavior interface {
 }
 
 // GatewayClient is one client's handlers. A runtime calls its methods one at
-// a time; they may block, and panic if a handler does.
+// a time; they may block, and panic if a handler does. Connect is called again
+// for a client that has recovered.
 type GatewayClient interface {
 	Connect(ctx context.Context) error
 	Handle(ctx context.Context, ev *Event) (GatewayResult, error)
 	Disconnected(ctx context.Context, why LeaveReason)
-	// Resume gives the client another connection: it has recovered.
-	Resume(ClientHost)
 }
 
 // GatewayResult is what a gateway's handler answered.

@@ -13,8 +13,10 @@ import (
 // Turn is one step of a room: an event of a member, a hook, a tick, a timer
 // or a continuation. Turns of a room never overlap. A Turn is valid until the
 // function it was passed to returns; using it later, or from another
-// goroutine, panics or races.
+// goroutine, panics or races. It must not be copied.
 type Turn struct {
+	_ noCopy
+
 	host  Host
 	cause Cause
 	over  bool
