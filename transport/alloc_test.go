@@ -17,12 +17,12 @@ import (
 func TestInboundEventAllocatesAtMostFourTimes(t *testing.T) {
 	s := serve(t, Config{})
 	received := make(chan struct{}, 1)
-	s.gate.received = func(_ *echoConn, p *actors.Packet) bool {
+	s.gate.receive(func(_ *echoConn, p *actors.Packet) bool {
 		if p.Type == actors.PacketEvent {
 			received <- struct{}{}
 		}
 		return p.Type == actors.PacketEvent
-	}
+	})
 	ws, _ := s.enterWebSocket()
 	frame := maskedFrame(0x81, []byte(`42/board/q3,["cursor",{"x":1,"y":2}]`))
 	allocs := testing.AllocsPerRun(1000, func() {

@@ -52,19 +52,12 @@ func (g *echoGate) Accept(s actors.Socket, h *actors.Handshake) (actors.Connecti
 	return c, nil
 }
 
-// conn returns the connection that was accepted as number i.
-func (g *echoGate) conn(t testing.TB, i int) *echoConn {
-	t.Helper()
-	var c *echoConn
-	eventually(t, "a connection", func() bool {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if i < len(g.conns) {
-			c = g.conns[i]
-		}
-		return c != nil
-	})
-	return c
+// receive has f run first in every Receive; it returns true if it is done with
+// the packet.
+func (g *echoGate) receive(f func(*echoConn, *actors.Packet) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.received = f
 }
 
 // last returns the connection that was accepted last.
@@ -90,7 +83,10 @@ func (c *echoConn) Receive(p *actors.Packet) {
 		c.inside = false
 		c.mu.Unlock()
 	}()
-	if f := c.gate.received; f != nil && f(c, p) {
+	c.gate.mu.Lock()
+	first := c.gate.received
+	c.gate.mu.Unlock()
+	if first != nil && first(c, p) {
 		return
 	}
 	switch p.Type {

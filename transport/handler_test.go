@@ -138,14 +138,14 @@ func TestCloseCutsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 func TestCloseReleasesAReaderThatTheRuntimeBlocks(t *testing.T) {
 	s := serve(t, Config{})
 	entered := make(chan struct{})
-	s.gate.received = func(c *echoConn, p *actors.Packet) bool {
+	s.gate.receive(func(c *echoConn, p *actors.Packet) bool {
 		if string(p.Data) != `["block"]` {
 			return false
 		}
 		close(entered)
 		<-c.gone // as the runtime does: Closed makes Receive return
 		return true
-	}
+	})
 	ws, conn := s.enterWebSocket()
 	ws.text(`42["block"]`)
 	<-entered
