@@ -1,5 +1,7 @@
 // Package rawjson takes JSON apart without understanding it: values stay the
 // bytes they were. Its input has been validated by whoever decoded the packet.
+// On anything else its functions do not panic, run in linear time and return
+// an error or pieces that are not JSON themselves.
 package rawjson
 
 import (
@@ -8,72 +10,85 @@ import (
 	"errors"
 )
 
-// ErrNotArray is returned for anything that is not a JSON array.
-var ErrNotArray = errors.New("rawjson: not an array")
+// Errors of this package.
+var (
+	ErrNotArray  = errors.New("rawjson: not an array")
+	ErrNotObject = errors.New("rawjson: not an object")
+	ErrNotName   = errors.New("rawjson: neither a string nor a number")
+)
 
-// Split returns the elements of a JSON array, which share b's memory. It runs
-// in linear time and never panics; on malformed input it returns ErrNotArray
-// or elements that are not JSON themselves.
-func Split(b []byte) ([]json.RawMessage, error) {
-	b = bytes.TrimSpace(b)
-	if len(b) < 2 || b[0] != '[' || b[len(b)-1] != ']' {
+// Split returns the elements of a JSON array, which share b's memory; nil if
+// it is empty. It returns ErrNotArray for anything else.
+func Split(b []byte) ([]json.RawMessage, error) { return AppendSplit(nil, b) }
+
+// AppendSplit appends the elements of a JSON array to dst. Otherwise it is
+// Split.
+func AppendSplit(dst []json.RawMessage, b []byte) ([]json.RawMessage, error) {
+	b, ok := inside(b, '[', ']')
+	if !ok {
 		return nil, ErrNotArray
 	}
-	b = b[1 : len(b)-1]
-	if len(bytes.TrimSpace(b)) == 0 {
-		return nil, nil
+	if dst == nil && len(b) > 0 {
+		dst = make([]json.RawMessage, 0, 4)
 	}
-	elems := make([]json.RawMessage, 0, 4)
-	depth, start, inString := 0, 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inString:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				inString = false
-			}
-		case c == '"':
-			inString = true
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case c == ',' && depth == 0:
-			elems = append(elems, bytes.TrimSpace(b[start:i:i]))
-			start = i + 1
-		}
+	for len(b) > 0 {
+		var elem []byte
+		elem, b = next(b)
+		dst = append(dst, elem)
 	}
-	return append(elems, bytes.TrimSpace(b[start:len(b):len(b)])), nil
+	return dst, nil
 }
 
-// SplitEvent takes an EVENT payload apart: the name, numbers as their text,
-// and the arguments.
+// SplitEvent takes an EVENT payload apart: the name as Name returns it, and
+// the arguments, which share b's memory. It returns ErrNotArray, or what Name
+// returns.
 func SplitEvent(b []byte) (name string, args []json.RawMessage, err error) {
 	elems, err := Split(b)
 	if err != nil || len(elems) == 0 {
 		return "", nil, ErrNotArray
 	}
-	head := elems[0]
-	if len(head) >= 2 && head[0] == '"' {
-		if bytes.IndexByte(head, '\\') < 0 {
-			return string(head[1 : len(head)-1]), elems[1:], nil
-		}
-		if err := json.Unmarshal(head, &name); err != nil {
-			return "", nil, err
-		}
-		return name, elems[1:], nil
+	name, err = Name(elems[0])
+	return name, elems[1:], err
+}
+
+// Name returns what the first element of an EVENT payload names: a string's
+// text, or a number as it stands. It returns ErrNotName for anything else.
+func Name(elem []byte) (string, error) {
+	switch {
+	case len(elem) == 0:
+		return "", ErrNotName
+	case elem[0] == '"':
+		return text(elem)
+	case elem[0] == '-' || elem[0] >= '0' && elem[0] <= '9':
+		return string(elem), nil
 	}
-	return string(head), elems[1:], nil
+	return "", ErrNotName
+}
+
+// text returns the text of a JSON string.
+func text(s []byte) (string, error) {
+	if plain(s) {
+		return string(s[1 : len(s)-1]), nil
+	}
+	var decoded string
+	if json.Unmarshal(s, &decoded) != nil {
+		return "", ErrNotName
+	}
+	return decoded, nil
+}
+
+// plain reports whether s is a string that stands for itself between quotes.
+func plain(s []byte) bool {
+	return len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' && bytes.IndexByte(s, '\\') < 0
 }
 
 // AppendElement returns the array b with one more element, which must be JSON.
-// b is not modified.
+// b is an array and is not modified.
 func AppendElement(b []byte, elem string) []byte {
 	end := bytes.LastIndexByte(b, ']')
 	out := make([]byte, 0, len(b)+len(elem)+1)
 	out = append(out, b[:end]...)
-	if len(bytes.TrimSpace(b[1:end])) > 0 {
+	if before := bytes.TrimSpace(out); len(before) > 1 {
 		out = append(out, ',')
 	}
 	out = append(out, elem...)
@@ -85,4 +100,48 @@ func EndsInString(b []byte) bool {
 	b = bytes.TrimSpace(b)
 	b = bytes.TrimSpace(b[:max(len(b)-1, 0)])
 	return len(b) > 0 && b[len(b)-1] == '"'
+}
+
+// inside returns what stands between two brackets, without surrounding space.
+func inside(b []byte, left, right byte) ([]byte, bool) {
+	b = bytes.TrimSpace(b)
+	if len(b) < 2 || b[0] != left || b[len(b)-1] != right {
+		return nil, false
+	}
+	return bytes.TrimSpace(b[1 : len(b)-1]), true
+}
+
+// next returns the first element of what stands between brackets, and what
+// stands behind the comma after it.
+func next(b []byte) (elem, rest []byte) {
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i = endOfString(b, i)
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		case ',':
+			if depth == 0 {
+				return bytes.TrimSpace(b[:i:i]), b[i+1:]
+			}
+		}
+	}
+	return bytes.TrimSpace(b[:len(b):len(b)]), nil
+}
+
+// endOfString returns the index of the quote that closes the string that b[i]
+// opens, or that of the last byte of b.
+func endOfString(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return len(b) - 1
 }

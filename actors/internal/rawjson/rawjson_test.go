@@ -37,12 +37,28 @@ func TestEndsInStringSeesOnlyTheLastElement(t *testing.T) {
 }
 
 func TestAppendElementLeavesItsInputAlone(t *testing.T) {
-	in := []byte(`["e",1]`)
-	if got := string(AppendElement(in, `"o"`)); got != `["e",1,"o"]` || string(in) != `["e",1]` {
-		t.Errorf("got %s, input %s", got, in)
+	for in, want := range map[string]string{
+		`["e",1]`: `["e",1,"o"]`, `[]`: `["o"]`, ` [ ] `: ` [ "o"]`, ` ["e" ] `: ` ["e" ,"o"]`, `[[]]`: `[[],"o"]`,
+	} {
+		before := []byte(in)
+		if got := string(AppendElement(before, `"o"`)); got != want || string(before) != in {
+			t.Errorf("AppendElement(%s) = %s, want %s; input %s", in, got, want, before)
+		}
 	}
-	if got := string(AppendElement([]byte(`[]`), `1`)); got != `[1]` {
-		t.Errorf("got %s", got)
+}
+
+func TestSplitEventNamesStringsAndNumbersOnly(t *testing.T) {
+	for in, want := range map[string]string{
+		`["add",{"x":1}]`: "add", `["\u0061\n"]`: "a\n", `[7]`: "7", `[-1.5e3,2]`: "-1.5e3", `[""]`: "",
+	} {
+		if name, _, err := SplitEvent([]byte(in)); err != nil || name != want {
+			t.Errorf("SplitEvent(%s) = %q, %v", in, name, err)
+		}
+	}
+	for _, in := range []string{`[]`, `{}`, ``, `null`, `[null]`, `[true]`, `[{"a":1}]`, `[["a"]]`, `["\x"]`, `["a]`, `[,"a"]`} {
+		if name, args, err := SplitEvent([]byte(in)); err == nil {
+			t.Errorf("SplitEvent(%s) = %q, %q", in, name, args)
+		}
 	}
 }
 
