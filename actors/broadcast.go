@@ -128,11 +128,11 @@ func (b Broadcast[D]) Disconnect(ctx context.Context, closeTransport bool) error
 
 // ClientInfo is what is known of a client everywhere.
 type ClientInfo struct {
-	ID     string
-	UserID string
-	Rooms  []string        // as known to its own node; nil if it is on another
-	Data   json.RawMessage // Client.Data as of its latest Join or Share
-	Node   string          // where its socket is
+	ID     string          `json:"id"`
+	UserID string          `json:"user,omitempty"`
+	Rooms  []string        `json:"rooms,omitempty"` // as known to its own node; nil if it is on another
+	Data   json.RawMessage `json:"data,omitempty"`  // Client.Data as of its latest Join or Share
+	Node   string          `json:"node"`            // where its socket is
 }
 
 // ClientAnswer is one client's acknowledgement.

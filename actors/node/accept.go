@@ -11,6 +11,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	conn "github.com/parlor-rooms/parlor/actors/internal/connection"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
@@ -79,6 +80,7 @@ type connActor struct {
 	c       *connection
 	machine *conn.Machine
 	routes  router
+	clients map[string]*client // by namespace
 }
 
 func newConnActor(c *connection, h *actors.Handshake) *connActor {
@@ -125,6 +127,15 @@ func (a *connActor) Receive(ctx actor.Context) {
 		if room, ok := a.routes.at(msg.Target); ok {
 			a.machine.Moved(&wire.Moved{Room: room})
 		}
+	case clientGone:
+		if c := a.clients[msg.namespace]; c != nil && c.id == msg.client {
+			delete(a.clients, msg.namespace)
+			a.machine.ClientGone(msg.namespace)
+		}
+	case clientAfresh:
+		if c := a.clients[msg.namespace]; c != nil && c.id == msg.client {
+			a.clients[msg.namespace] = c.gw.open(msg.namespace, a.c, msg.join)
+		}
 	case closed:
 		a.machine.Closed(msg.why)
 		ctx.Stop(ctx.Self())
@@ -153,6 +164,49 @@ func (a *connActor) Close(why actors.LeaveReason) { a.c.socket.Close(why) }
 func (a *connActor) Release(n int) {
 	for range n {
 		<-a.c.window // holds one element per packet that was let in
+	}
+}
+
+// clientGone says that a gateway has done with a client of this connection.
+type clientGone struct{ namespace, client string }
+
+// clientAfresh says that a client that wanted to resume has missed events.
+type clientAfresh struct {
+	namespace, client string
+	join              *wire.Join
+}
+
+// OpenClient implements connection.Effects.
+func (a *connActor) OpenClient(namespace string, j *wire.Join) {
+	if a.clients == nil {
+		a.clients = make(map[string]*client, 1)
+	}
+	a.clients[namespace] = a.node.gateway(namespace).open(namespace, a.c, j)
+}
+
+// ClientEvent implements connection.Effects.
+func (a *connActor) ClientEvent(namespace string, p *actors.Packet) {
+	if c := a.clients[namespace]; c != nil {
+		c.event(a.c, p)
+	} else {
+		a.Release(1)
+	}
+}
+
+// ClientAck implements connection.Effects.
+func (a *connActor) ClientAck(namespace string, p *actors.Packet) {
+	if c := a.clients[namespace]; c != nil {
+		if args, err := rawjson.Split(p.Data); err == nil {
+			a.node.asks.answer(p.ID, c.id, args, nil)
+		}
+	}
+}
+
+// ClientLeft implements connection.Effects.
+func (a *connActor) ClientLeft(namespace string, why actors.LeaveReason) {
+	if c := a.clients[namespace]; c != nil {
+		delete(a.clients, namespace)
+		c.left(a.c, why)
 	}
 }
 
@@ -195,15 +249,18 @@ func (n *Node) Room(namespace string) (actors.RoomRef, error) {
 }
 
 func (n *Node) served() string {
-	if len(n.kinds) == 0 {
-		return "no rooms are served here"
-	}
 	var names []string
+	for _, g := range n.gateways {
+		names = append(names, g.behavior.Namespace())
+	}
 	for name := range n.kinds {
 		names = append(names, "/"+name+"/<id>")
 	}
+	if len(names) == 0 {
+		return "nothing is served here"
+	}
 	slices.Sort(names)
-	return "rooms served here: " + strings.Join(names, ", ")
+	return "served here: " + strings.Join(names, ", ")
 }
 
 func clip(s string) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // roomCall is an event for a room from outside any connection.
@@ -18,6 +19,7 @@ type roomCall struct {
 	room    actors.RoomRef
 	event   string
 	payload actors.Raw
+	op      any // for a gateway's room, instead of event and payload
 	from    *actor.PID
 }
 
@@ -25,6 +27,7 @@ type callResult struct {
 	id     uint64
 	room   actors.RoomRef
 	result actors.Raw
+	done   *wire.HubDone // of an op
 	err    *actors.Error
 }
 
@@ -44,16 +47,20 @@ func (t *callTable) call(c *roomCall) {
 }
 
 // receive takes what concerns calls and passes answers on.
-func (t *callTable) receive(msg any, done func(uint64, actors.Raw, *actors.Error)) {
+func (t *callTable) receive(msg any, done func(*callResult)) {
 	switch msg := msg.(type) {
 	case *located:
 		t.routes.located(msg)
 	case *unreachable:
+		if msg.err == nil {
+			t.routes.asleep(msg.room)
+			return
+		}
 		t.routes.drop(msg.room)
 		for id, c := range t.pending {
 			if c.room == msg.room {
 				delete(t.pending, id)
-				done(id, actors.Raw{}, msg.err)
+				done(&callResult{id: id, room: msg.room, err: msg.err})
 			}
 		}
 	case *actor.DeadLetterResponse:
@@ -76,7 +83,7 @@ func (t *callTable) receive(msg any, done func(uint64, actors.Raw, *actors.Error
 			return
 		}
 		t.end(c)
-		done(msg.id, msg.result, msg.err)
+		done(msg)
 	}
 }
 
@@ -88,10 +95,19 @@ func (t *callTable) end(c *roomCall) {
 			return
 		}
 	}
-	t.routes.forget(c.room)
+	if !isHub(c.room) { // the directory says when a hub has gone
+		t.routes.forget(c.room)
+	}
 }
 
-// caller is the actor behind Node.Call.
+// hubSend is an emit for a gateway's room that nobody waits for.
+type hubSend struct {
+	room actors.RoomRef
+	emit *wire.HubEmit
+}
+
+// caller is the actor behind Node.Call, and behind everything that gateways
+// tell the rooms of its shard.
 type caller struct {
 	node    *Node
 	out     callTable
@@ -100,7 +116,7 @@ type caller struct {
 
 type startCall struct {
 	*roomCall
-	answer chan<- *callResult // buffered
+	answer chan<- *callResult // buffered; nil if nobody waits
 }
 
 type endCall struct{ id uint64 }
@@ -116,7 +132,9 @@ func (c *caller) Receive(ctx actor.Context) {
 		c.out = newCallTable(c.node, ctx.Self())
 	case *startCall:
 		msg.from = ctx.Self()
-		c.waiting[msg.id] = msg.answer
+		if msg.answer != nil {
+			c.waiting[msg.id] = msg.answer
+		}
 		c.out.call(msg.roomCall)
 	case endCall:
 		delete(c.waiting, msg.id)
@@ -124,12 +142,19 @@ func (c *caller) Receive(ctx actor.Context) {
 			c.out.end(pending)
 		}
 	case *located, *unreachable, *callResult, *actor.DeadLetterResponse:
-		c.out.receive(msg, func(id uint64, result actors.Raw, err *actors.Error) {
-			if answer := c.waiting[id]; answer != nil {
-				delete(c.waiting, id)
-				answer <- &callResult{id: id, result: result, err: err}
+		c.out.receive(msg, func(r *callResult) {
+			if answer := c.waiting[r.id]; answer != nil {
+				delete(c.waiting, r.id)
+				answer <- r
 			}
 		})
+	case *hubSend:
+		c.out.routes.send(msg.room, msg.emit)
+	case *hubMoved:
+		c.out.routes.forget(msg.room)
+		c.out.routes.send(msg.room, msg.emit)
+	case forgotten:
+		c.out.routes.forget(msg.room)
 	}
 }
 
@@ -146,29 +171,39 @@ func (n *Node) Call(ctx context.Context, ref actors.RoomRef, event string, paylo
 	if err != nil {
 		return fmt.Errorf("call %v %s: %w", ref, event, err)
 	}
-	if n.stopping.Load() {
-		return actors.Errorf(actors.CodeUnavailable, "the node is stopping")
+	a, err := n.request(ctx, &roomCall{room: ref, event: event, payload: raw})
+	if err != nil {
+		return err
+	}
+	if result == nil {
+		return nil
+	}
+	value := actors.Raw{JSON: json.RawMessage("null"), Attachments: a.result.Attachments}
+	if elems, err := rawjson.Split(a.result.JSON); err == nil && len(elems) > 0 {
+		value.JSON = elems[0]
+	}
+	return value.Decode(result)
+}
+
+// request sends c and waits for the answer.
+func (n *Node) request(ctx context.Context, c *roomCall) (*callResult, error) {
+	if n.stopping.Load() && c.op == nil {
+		return nil, actors.Errorf(actors.CodeUnavailable, "the node is stopping")
 	}
 	answer := make(chan *callResult, 1)
-	id := n.callID.Add(1)
-	n.send(n.caller, &startCall{&roomCall{id: id, room: ref, event: event, payload: raw}, answer})
+	c.id = n.callID.Add(1)
+	caller := n.callers[n.shardOf(c.room)]
+	n.send(caller, &startCall{c, answer})
 	select {
 	case a := <-answer:
 		if a.err != nil {
-			return a.err
+			return nil, a.err
 		}
-		if result == nil {
-			return nil
-		}
-		value := actors.Raw{JSON: json.RawMessage("null"), Attachments: a.result.Attachments}
-		if elems, err := rawjson.Split(a.result.JSON); err == nil && len(elems) > 0 {
-			value.JSON = elems[0]
-		}
-		return value.Decode(result)
+		return a, nil
 	case <-ctx.Done():
-		n.send(n.caller, endCall{id})
-		return fmt.Errorf("call %v %s: %w", ref, event, ctx.Err())
+		n.send(caller, endCall{c.id})
+		return nil, fmt.Errorf("call %v %s: %w", c.room, c.event, ctx.Err())
 	case <-n.ctx.Done():
-		return actors.Errorf(actors.CodeUnavailable, "the node has stopped")
+		return nil, actors.Errorf(actors.CodeUnavailable, "the node has stopped")
 	}
 }

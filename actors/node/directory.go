@@ -24,6 +24,9 @@ type retire struct {
 
 type retired struct{}
 
+// forgotten tells the caller of the shard that an address is void.
+type forgotten struct{ room actors.RoomRef }
+
 // closeRooms ends every room of the shard and refuses to wake others.
 type closeRooms struct{}
 
@@ -43,6 +46,7 @@ func (d *directory) Receive(ctx actor.Context) {
 	case *retire:
 		if pid := d.rooms[msg.room]; pid != nil && pid.Equal(msg.pid) {
 			delete(d.rooms, msg.room)
+			ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{msg.room})
 		}
 		ctx.Send(msg.pid, retired{})
 	case closeRooms:
@@ -58,9 +62,16 @@ func (d *directory) locate(ctx actor.Context, l *locate) {
 	kind := d.node.kinds[l.room.Kind]
 	switch {
 	case pid != nil:
+	case l.peek:
+		ctx.Send(l.from, &unreachable{room: l.room})
+		return
 	case d.stopping:
 		ctx.Send(l.from, &unreachable{l.room, actors.Errorf(actors.CodeUnavailable, "the node is stopping")})
 		return
+	case isHub(l.room):
+		d.node.rooms.Add(1)
+		pid = d.node.startHub(l.room)
+		d.rooms[l.room] = pid
 	case kind == nil || !l.room.Valid():
 		ctx.Send(l.from, &unreachable{l.room, actors.Errorf(actors.CodeBadRoom, "there is no room %s", clip(l.room.String()))})
 		return

@@ -4,6 +4,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parlor-rooms/parlor/actors/internal/fanout"
+	"github.com/parlor-rooms/parlor/actors/internal/gatefan"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
@@ -11,7 +12,8 @@ import (
 type fan struct {
 	node    *Node
 	pid     *actor.PID
-	machine *fanout.Machine // owned by Receive, but for Stats
+	machine *fanout.Machine  // of rooms; owned by Receive, but for Stats
+	gate    *gatefan.Machine // of gateways; owned by Receive, but for Stats
 
 	flushing bool // owned by Receive: a flush is in the mailbox
 }
@@ -31,6 +33,14 @@ func startFan(n *Node) *fan {
 	f.machine = fanout.New(fanout.Config{
 		Node: n.id, Sockets: n, Post: func(d fanout.Drained) { n.send(f.pid, d) },
 	})
+	f.gate = gatefan.New(gatefan.Config{
+		Socket: n.Socket, Asked: n.asks.asked, Generation: n.id,
+		Resumed: func(id string, recovered bool) {
+			if c, ok := n.clients.Load(id); ok {
+				c.(*client).resumed(recovered)
+			}
+		},
+	})
 	f.pid = n.spawn(func() actor.Actor { return f })
 	return f
 }
@@ -42,11 +52,14 @@ func (a *fan) Receive(ctx actor.Context) {
 		if confirm := a.machine.Deliver(msg.Deliver); confirm != nil {
 			ctx.Send(msg.from, confirm)
 		}
+	case *wire.GateDeliver:
+		a.gate.Deliver(msg)
 	case fanout.Drained:
 		a.machine.Drained(msg)
 	case flush:
 		a.flushing = false
 		a.machine.Flush()
+		a.gate.Flush()
 		return
 	default:
 		return

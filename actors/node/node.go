@@ -13,6 +13,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,10 @@ import (
 type Config struct {
 	// Kinds are the kinds of room that are served. Names must differ.
 	Kinds []actors.Behavior
+
+	// Gateways are the namespaces with connection-level handlers. A gateway's
+	// exact name goes before a kind, a kind before GatewayConfig.Match.
+	Gateways []actors.GatewayBehavior
 
 	// Authenticator finds out who a client is. Nil makes everybody anonymous.
 	Authenticator actors.Authenticator
@@ -79,28 +84,33 @@ func (c *Config) complete() error {
 // goroutine.
 type Node struct {
 	// Set by New, read-only afterwards.
-	cfg    Config
-	id     string
-	log    *slog.Logger
-	kinds  map[string]actors.Behavior
-	system *actor.ActorSystem
-	seed   maphash.Seed
-	shards []*actor.PID // directory, by room
-	fans   []*fan       // fan-out, by room
-	caller *actor.PID
-	memory *memory
-	ctx    context.Context // ends when the node stops
-	cancel context.CancelFunc
+	cfg      Config
+	id       string
+	log      *slog.Logger
+	kinds    map[string]actors.Behavior
+	system   *actor.ActorSystem
+	seed     maphash.Seed
+	shards   []*actor.PID // directory, by room
+	fans     []*fan       // fan-out, by room
+	callers  []*actor.PID // by room
+	gateways []*gateway
+	memory   *memory
+	ctx      context.Context // ends when the node stops
+	cancel   context.CancelFunc
 
-	stopping atomic.Bool
-	epoch    atomic.Uint64
-	connID   atomic.Uint64
-	callID   atomic.Uint64
-	live     atomic.Int64 // connections
-	rooms    atomic.Int64 // rooms in memory
-	conns    sync.Map     // uint64 → *connection
-	beside   sync.WaitGroup
-	stopOnce sync.Once
+	stopping    atomic.Bool
+	epoch       atomic.Uint64
+	connID      atomic.Uint64
+	callID      atomic.Uint64
+	live        atomic.Int64 // connections
+	rooms       atomic.Int64 // rooms in memory
+	emitID      atomic.Uint64
+	liveClients atomic.Int64 // clients of gateways
+	conns       sync.Map     // uint64 → *connection
+	clients     sync.Map     // string → *client
+	asks        asks
+	beside      sync.WaitGroup
+	stopOnce    sync.Once
 }
 
 // New starts a node. It fails if the configuration or a kind is wrong. The
@@ -119,7 +129,11 @@ func New(cfg Config) (*Node, error) {
 		}
 		n.kinds[k.Name()] = k
 	}
-	if len(errs) > 0 {
+	for _, g := range cfg.Gateways {
+		errs = append(errs, g.Err())
+		n.gateways = append(n.gateways, newGateway(n, g))
+	}
+	if errors.Join(errs...) != nil {
 		return nil, fmt.Errorf("node: %w", errors.Join(errs...))
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -131,7 +145,12 @@ func New(cfg Config) (*Node, error) {
 		n.fans = append(n.fans, startFan(n))
 		n.shards = append(n.shards, n.spawn(func() actor.Actor { return newDirectory(n) }))
 	}
-	n.caller = n.spawn(func() actor.Actor { return newCaller(n) })
+	for range shards {
+		n.callers = append(n.callers, n.spawn(func() actor.Actor { return newCaller(n) }))
+	}
+	for _, g := range n.gateways {
+		g.behavior.Bind(g)
+	}
 	return n, nil
 }
 
@@ -161,9 +180,13 @@ func (n *Node) stop() error {
 		c.(*connection).socket.Close(actors.ReasonShutdown)
 		return true
 	})
+	n.clients.Range(func(_, c any) bool {
+		c.(*client).expire(actors.ReasonShutdown) // those that are away will not come back here
+		return true
+	})
 	err := n.await(n.cfg.DrainTimeout)
 	n.cancel()
-	for _, d := range append(append([]*actor.PID{n.caller}, n.shards...), n.fanPIDs()...) {
+	for _, d := range slices.Concat(n.callers, n.shards, n.fanPIDs()) {
 		_ = n.system.Root.StopFuture(d).Wait()
 	}
 	n.beside.Wait()
@@ -177,7 +200,7 @@ func (n *Node) await(limit time.Duration) error {
 	defer deadline.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for n.rooms.Load() > 0 || n.live.Load() > 0 {
+	for n.rooms.Load() > 0 || n.live.Load() > 0 || n.liveClients.Load() > 0 {
 		select {
 		case <-poll.C:
 		case <-deadline.C:
@@ -196,8 +219,10 @@ func (n *Node) fanPIDs() []*actor.PID {
 }
 
 func (n *Node) shardOf(r actors.RoomRef) int {
-	return int(maphash.String(n.seed, r.String()) % uint64(len(n.shards)))
+	return int(n.hash(r.String()) % uint64(len(n.shards)))
 }
+
+func (n *Node) hash(s string) uint64 { return maphash.String(n.seed, s) }
 
 // newID returns 22 characters of [A-Za-z0-9_-], 128 random bits.
 func newID() string {

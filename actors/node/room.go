@@ -106,7 +106,7 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		r.incoming[r.inID] = msg
 		m.Call(now, r.inID, msg.event, msg.payload)
 	case *callResult, *located, *unreachable, *actor.DeadLetterResponse:
-		r.out.receive(msg, func(id uint64, result actors.Raw, err *actors.Error) { m.CallDone(now, id, result, err) })
+		r.out.receive(msg, func(a *callResult) { m.CallDone(now, a.id, a.result, a.err) })
 	case closeRoom:
 		m.Close(now, msg.why)
 	case retired:
@@ -183,7 +183,7 @@ func (r *roomActor) Answer(id uint64, result actors.Raw, err *actors.Error) {
 	c := r.incoming[id]
 	delete(r.incoming, id)
 	if c != nil {
-		r.node.send(c.from, &callResult{c.id, c.room, result, err})
+		r.node.send(c.from, &callResult{id: c.id, room: c.room, result: result, err: err})
 	}
 }
 

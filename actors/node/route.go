@@ -12,6 +12,7 @@ import (
 type locate struct {
 	room actors.RoomRef
 	from *actor.PID
+	peek bool // do not wake it: answered unreachable, with a nil error, if it is not in memory
 }
 
 type located struct {
@@ -35,6 +36,7 @@ type router struct {
 // route is a room whose address is known, or was asked for.
 type route struct {
 	pid    *actor.PID
+	peek   bool // it was asked for without waking it
 	queued []any
 }
 
@@ -46,12 +48,16 @@ func (r *router) send(room actors.RoomRef, msg any) {
 		rt = nil
 	}
 	if rt == nil {
-		rt = &route{}
+		_, peek := msg.(*wire.HubEmit)
+		rt = &route{peek: peek}
 		if r.routes == nil {
 			r.routes = make(map[actors.RoomRef]*route, 1)
 		}
 		r.routes[room] = rt
-		r.node.send(r.node.shards[r.node.shardOf(room)], &locate{room, r.self})
+		r.node.send(r.node.shards[r.node.shardOf(room)], &locate{room, r.self, peek})
+	} else if _, emit := msg.(*wire.HubEmit); rt.pid == nil && rt.peek && !emit {
+		rt.peek = false
+		r.node.send(r.node.shards[r.node.shardOf(room)], &locate{room, r.self, false})
 	}
 	if rt.pid == nil {
 		rt.queued = append(rt.queued, msg)
@@ -74,6 +80,13 @@ func (r *router) located(l *located) {
 
 func (r *router) forget(room actors.RoomRef) {
 	if rt := r.routes[room]; rt != nil && rt.pid != nil {
+		delete(r.routes, room)
+	}
+}
+
+// asleep says that a room is not in memory, where it was not to be woken.
+func (r *router) asleep(room actors.RoomRef) {
+	if rt := r.routes[room]; rt != nil && rt.pid == nil && rt.peek {
 		delete(r.routes, room)
 	}
 }

@@ -5,7 +5,8 @@ package node
 // happened meanwhile.
 type Stats struct {
 	Connections int64 // Socket.IO connections
-	Rooms       int64 // rooms in memory
+	Rooms       int64 // rooms in memory, those of gateways included
+	Clients     int64 // clients of gateways, those that are away and may recover included
 	Members     int   // connected members of all rooms: one client in three rooms is three
 
 	Packets          uint64 // packets handed to sockets: one broadcast to ten members is ten
@@ -17,7 +18,7 @@ type Stats struct {
 
 // Stats returns the node's counts. It does not block.
 func (n *Node) Stats() Stats {
-	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load()}
+	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load()}
 	for _, f := range n.fans {
 		shard := f.machine.Stats()
 		s.Members += shard.Members
@@ -26,6 +27,10 @@ func (n *Node) Stats() Stats {
 		s.PatchesConflated += shard.PatchesConflated
 		s.VolatileDropped += shard.VolatileDropped
 		s.TooSlow += shard.TooSlow
+		gate := f.gate.Stats()
+		s.Packets += gate.Packets
+		s.VolatileDropped += gate.VolatileDropped
+		s.TooSlow += gate.TooSlow
 	}
 	return s
 }

@@ -261,22 +261,8 @@ func (m *Machine) unhold(s *stay) {
 }
 
 func (m *Machine) refuse(namespace string, err *actors.Error) {
-	type data struct {
-		Code   actors.Code `json:"code"`
-		Detail any         `json:"detail,omitempty"`
-	}
-	body := struct {
-		Message string `json:"message"`
-		Data    data   `json:"data"`
-	}{err.Message, data{err.Code, err.Data}}
-	raw, encErr := actors.EncodeArgs(nil, body)
-	if encErr != nil {
-		body.Data.Detail = nil
-		raw, _ = actors.EncodeArgs(nil, body)
-	}
 	m.effect.Push(&actors.Packet{
-		Type: actors.PacketConnectError, Namespace: namespace,
-		Data: raw.JSON[1 : len(raw.JSON)-1], // the one element of the array
+		Type: actors.PacketConnectError, Namespace: namespace, Data: wire.ConnectError(err),
 	})
 }
 
@@ -311,8 +297,8 @@ func (m *Machine) Gone(g *wire.Gone) {
 }
 
 // ClientGone says that a gateway has refused the client, or sent it away.
-func (m *Machine) ClientGone(namespace string, asked actors.MemberID) {
-	if s := m.stays[namespace]; s != nil && s.gateway && s.join.Member == asked {
+func (m *Machine) ClientGone(namespace string) {
+	if s := m.stays[namespace]; s != nil && s.gateway {
 		s.state = gone
 	}
 }

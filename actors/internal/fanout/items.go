@@ -174,7 +174,27 @@ func (m *Machine) leave(mem *member) {
 	queue = append(queue, mem.queue...)
 	mem.queue = append(queue, disconnectPacket(mem.room))
 	mem.leaving = true
-	m.advance(mem)
+	if m.advance(mem); !mem.gone {
+		m.leaving = append(m.leaving, mem)
+	}
+}
+
+// sweep looks after one of those that are leaving: a socket that has closed
+// never drains, and no room will remove them.
+func (m *Machine) sweep() {
+	n := len(m.leaving)
+	if n == 0 {
+		return
+	}
+	m.swept = (m.swept + 1) % n
+	mem := m.leaving[m.swept]
+	if _, ok := m.config.Sockets.Socket(mem.conn.id); ok && !mem.gone {
+		return
+	}
+	m.detach(mem)
+	m.leaving[m.swept] = m.leaving[n-1]
+	m.leaving[n-1] = nil
+	m.leaving = m.leaving[:n-1]
 }
 
 func eventPacket(r *room, e *wire.Emit) *actors.Packet {

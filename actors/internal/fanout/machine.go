@@ -95,6 +95,8 @@ type Machine struct {
 	rooms   map[actors.RoomRef]*room
 	conns   map[uint64]*conn // by id: those with at least one member
 	touched []*conn          // pushed to, or asked whether they lag, since the last Flush
+	leaving []*member        // removed ones that are yet to be sent something; see sweep
+	swept   int              // index in leaving
 	mark    uint64           // of the latest Emit; see member.mark
 	ended   []actors.RoomRef // rooms that ended, as a ring of Limits.Ended
 	endedAt int              // where the next goes once the ring is full
@@ -175,4 +177,5 @@ func (m *Machine) Flush() {
 		m.touched[i] = nil
 	}
 	m.touched = m.touched[:0]
+	m.sweep()
 }

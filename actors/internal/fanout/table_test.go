@@ -296,3 +296,33 @@ func TestTheTableStaysDenseAndInJoinOrder(t *testing.T) {
 		t.Errorf("after End: %d members, %d rooms, %d connections", st.Members, st.Rooms, len(s.conns))
 	}
 }
+
+// The race detector is what this test is for.
+func TestStatsAndSocketsMayBeOnOtherGoroutines(t *testing.T) {
+	s := newShard(Limits{})
+	posted := make(chan Drained, 1)
+	s.config.Post = func(d Drained) { posted <- d }
+	ada := s.socket(1)
+	s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Items: []wire.Item{mirrorOf(1), admit("ada", 1)}})
+	ada.stalled = true
+	s.Flush()
+	s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Items: []wire.Item{syncTo(2, set(notes, "n", `1`))}})
+	done := make(chan struct{})
+	go func() { // ends with the test, which waits for done
+		defer close(done)
+		for range 100 {
+			s.Stats()
+		}
+		for _, f := range ada.onDrained {
+			f()
+		}
+	}()
+	for range 100 {
+		s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Items: []wire.Item{volatileEvent("v")}})
+	}
+	<-done
+	s.Drained(<-posted)
+	if got := s.Stats(); got.VolatileDropped != 100 || got.Members != 1 {
+		t.Errorf("%d volatile packets dropped and %d members, want 100 and 1", got.VolatileDropped, got.Members)
+	}
+}

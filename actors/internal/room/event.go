@@ -2,7 +2,6 @@ package room
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -59,13 +58,13 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 		m.respond(mem, e, "", actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "not an event"))
 		return
 	}
-	args, meta := cutMetadata(args)
+	args, meta := wire.CutMetadata(args)
 	switch {
 	case m.phase != open:
 		m.respond(mem, e, name, actors.Raw{}, actors.Errorf(actors.CodeUnavailable, "the room starts again; try again"))
 		return
 	case actors.ReservedEvent(name) || len(name) > actors.MaxEventName || !m.cfg.Behavior.HandlesEvent(name):
-		m.respond(mem, e, name, actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", clip(name)))
+		m.respond(mem, e, name, actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(name)))
 		return
 	}
 	if done, again := mem.commands.lookup(meta.CID); again {
@@ -104,33 +103,6 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 	}
 }
 
-// metadata is the client's optional last argument, docs/protocol.md section 3.
-type metadata struct {
-	CID         string `json:"cid"`
-	Traceparent string `json:"traceparent"`
-}
-
-func cutMetadata(args []json.RawMessage) ([]json.RawMessage, metadata) {
-	var outer struct {
-		Parlor *metadata `json:"$parlor"`
-	}
-	if len(args) == 0 {
-		return args, metadata{}
-	}
-	last := args[len(args)-1]
-	if len(last) < 12 || !strings.HasPrefix(strings.TrimLeft(string(last[1:min(len(last), 64)]), " \t\r\n"), `"$parlor"`) {
-		return args, metadata{}
-	}
-	var keys map[string]json.RawMessage
-	if json.Unmarshal(last, &keys) != nil || len(keys) != 1 || json.Unmarshal(last, &outer) != nil || outer.Parlor == nil {
-		return args, metadata{}
-	}
-	if len(outer.Parlor.CID) > 64 {
-		outer.Parlor.CID = ""
-	}
-	return args[:len(args)-1], *outer.Parlor
-}
-
 // respond acknowledges e, or reports its failure as an exception if no
 // acknowledgement was asked for. The member may have gone meanwhile.
 func (m *Machine) respond(mem *member, e *wire.Event, event string, ack actors.Raw, err *actors.Error) {
@@ -140,50 +112,15 @@ func (m *Machine) respond(mem *member, e *wire.Event, event string, ack actors.R
 	n := m.node(mem.conn.Node)
 	switch {
 	case e.HasID && err != nil:
-		n.send(wire.Reply{Member: mem.ID, ID: e.ID, Data: errorAck(err)})
+		n.send(wire.Reply{Member: mem.ID, ID: e.ID, Data: wire.ErrorAck(err)})
 	case e.HasID:
 		if len(ack.JSON) == 0 {
 			ack.JSON = json.RawMessage("[]")
 		}
 		n.send(wire.Reply{Member: mem.ID, ID: e.ID, Data: ack})
 	case err != nil:
-		n.send(wire.Emit{Data: exception(err, event), To: []actors.MemberID{mem.ID}})
+		n.send(wire.Emit{Data: wire.Exception(err, event), To: []actors.MemberID{mem.ID}})
 	}
-}
-
-type errorBody struct {
-	Code    actors.Code `json:"code"`
-	Message string      `json:"message"`
-	Data    any         `json:"data,omitempty"`
-}
-
-func errorAck(err *actors.Error) actors.Raw {
-	raw, encErr := actors.EncodeArgs(nil, map[string]errorBody{"error": {err.Code, err.Message, err.Data}})
-	if encErr != nil {
-		raw, _ = actors.EncodeArgs(nil, map[string]errorBody{"error": {err.Code, err.Message, nil}})
-	}
-	return raw
-}
-
-func exception(err *actors.Error, event string) actors.Raw {
-	type body struct {
-		Status string `json:"status"`
-		errorBody
-		Event string `json:"event"`
-	}
-	name := "exception"
-	raw, encErr := actors.EncodeArgs(&name, body{"error", errorBody{err.Code, err.Message, err.Data}, clip(event)})
-	if encErr != nil {
-		raw, _ = actors.EncodeArgs(&name, body{"error", errorBody{err.Code, err.Message, nil}, clip(event)})
-	}
-	return raw
-}
-
-func clip(s string) string {
-	if len(s) <= actors.MaxEventName {
-		return s
-	}
-	return strings.ToValidUTF8(s[:actors.MaxEventName], "") + "…"
 }
 
 // clientError is what a client sees of err; errors that are not meant for

@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -131,7 +130,7 @@ func (m *Machine) attach(mem *member, j *wire.Join, a wire.Admit) {
 		n.mirrored = true
 		n.send(m.mirror())
 	}
-	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, connectAnswer(mem)
+	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
 	n.send(a)
 	m.effect.Tell(mem.conn, &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: j.Member})
 }
@@ -149,14 +148,6 @@ func (m *Machine) detach(mem *member, r wire.Remove) {
 	}
 	n.send(r)
 	m.effect.Tell(mem.conn, &wire.Gone{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID})
-}
-
-func connectAnswer(mem *member) []byte {
-	b, _ := json.Marshal(struct {
-		SID string `json:"sid"`
-		PID string `json:"pid,omitempty"`
-	}{string(mem.ID), mem.pid})
-	return b
 }
 
 func (m *Machine) unseat(p *pendingJoin, err *actors.Error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // workState holds what runs beside the room.
@@ -141,7 +142,7 @@ func (m *Machine) call(event string, payload actors.Raw, answer func(actors.Raw,
 	}
 	args, err := rawjson.Split(payload.JSON)
 	if err != nil || !m.cfg.Behavior.HandlesEvent(event) {
-		answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", clip(event)))
+		answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(event)))
 		return
 	}
 	l := &later{reply: answer}

@@ -112,6 +112,32 @@ type GateEmit struct {
 	Volatile bool
 	EmitID   uint64 // not zero: a client that had an event of this id is left out
 	AskID    uint64 // not zero: acknowledgement id; the targets are reported
+
+	// Packet is the event for clients that cannot recover. It is made when
+	// the item reaches a node, so that all shards share one encoding.
+	Packet *actors.Packet
+}
+
+// Prepare makes the packets that the shards of a node share.
+func (d *GateDeliver) Prepare() {
+	for i, item := range d.Items {
+		if e, ok := item.(GateEmit); ok && e.Packet == nil {
+			e.Packet = e.For(d.Namespace, e.Data.JSON)
+			d.Items[i] = e
+		}
+	}
+}
+
+// For makes the packet of the event with another payload.
+func (e *GateEmit) For(namespace string, payload []byte) *actors.Packet {
+	p := &actors.Packet{
+		Type: actors.PacketEvent, Namespace: namespace, Data: payload, Attachments: e.Data.Attachments,
+		ID: e.AskID, HasID: e.AskID != 0,
+	}
+	if e.Volatile {
+		p.Class = actors.Volatile
+	}
+	return p
 }
 
 // GateReply acknowledges an event of a client.

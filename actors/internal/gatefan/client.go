@@ -1,0 +1,107 @@
+package gatefan
+
+import "github.com/parlor-rooms/parlor/actors"
+
+type clientState uint8
+
+const (
+	pending clientState = iota // its connect hooks run
+	live
+	away // it lost its connection and may recover
+)
+
+// client is one client of a namespace.
+type client struct {
+	id, pid string
+	state   clientState
+	socket  actors.Socket // nil while away, and once it is known to be closed
+	waiting []*actors.Packet
+	rooms   []place // in the order of joining
+	seen    *recent // nil until an event goes to several rooms
+	history history
+}
+
+// place is a room a client is in.
+type place struct {
+	room      string
+	base, pos uint64 // position at entering, and of the last event it was sent
+}
+
+func (c *client) inRoom(room string) bool {
+	for i := range c.rooms {
+		if c.rooms[i].room == room {
+			return true
+		}
+	}
+	return false
+}
+
+// excepted reports whether a client is in any of the rooms of names, its own
+// included.
+func (c *client) excepted(names []string) bool {
+	for _, name := range names {
+		if name == c.id || c.inRoom(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// exit takes a client out of a room.
+func (s *space) exit(c *client, room string) {
+	for i := range c.rooms {
+		if c.rooms[i].room == room {
+			c.rooms = append(c.rooms[:i], c.rooms[i+1:]...)
+			break
+		}
+	}
+	if crowd := s.rooms[room]; crowd != nil {
+		if crowd.remove(c); len(crowd.list) == 0 {
+			delete(s.rooms, room)
+		}
+	}
+}
+
+// crowd is the local clients in a room.
+type crowd struct {
+	list []*client
+	at   map[*client]int
+}
+
+func newCrowd() *crowd { return &crowd{at: make(map[*client]int)} }
+
+func (r *crowd) add(c *client) {
+	r.at[c] = len(r.list)
+	r.list = append(r.list, c)
+}
+
+func (r *crowd) remove(c *client) {
+	i, ok := r.at[c]
+	if !ok {
+		return
+	}
+	last := len(r.list) - 1
+	r.list[i] = r.list[last]
+	r.at[r.list[i]] = i
+	r.list[last] = nil
+	r.list = r.list[:last]
+	delete(r.at, c)
+}
+
+// recent remembers the latest ids of events that went to several rooms.
+type recent struct {
+	ids  [32]uint64
+	next int
+}
+
+// add reports whether id was there already.
+func (r *recent) add(id uint64) bool {
+	for _, old := range r.ids {
+		if old == id {
+			return true
+		}
+	}
+	r.ids[r.next] = id
+	r.next = (r.next + 1) % len(r.ids)
+	return false
+}

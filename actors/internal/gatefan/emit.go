@@ -1,0 +1,91 @@
+package gatefan
+
+import (
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
+	var asked []string
+	if s != nil {
+		if e.Packet == nil {
+			e.Packet = e.For(namespace, e.Data.JSON)
+		}
+		to := func(c *client) {
+			if m.emitTo(namespace, c, e) && e.AskID != 0 {
+				asked = append(asked, c.id)
+			}
+		}
+		switch e.Scope {
+		case wire.ScopeClient:
+			if c := s.clients[e.Room]; c != nil {
+				to(c)
+			}
+		case wire.ScopeRoom:
+			if crowd := s.rooms[e.Room]; crowd != nil {
+				for _, c := range crowd.list {
+					to(c)
+				}
+			}
+		case wire.ScopeNamespace:
+			for _, c := range s.clients {
+				to(c)
+			}
+		}
+	}
+	if e.AskID != 0 {
+		m.cfg.Asked(e.AskID, asked)
+	}
+}
+
+// emitTo sends an event to one client and reports whether it was meant for
+// it and could be asked to acknowledge.
+func (m *Machine) emitTo(namespace string, c *client, e *wire.GateEmit) bool {
+	if e.Scope == wire.ScopeRoom {
+		for i := range c.rooms {
+			if c.rooms[i].room == e.Room {
+				c.rooms[i].pos = e.Pos
+			}
+		}
+	}
+	if c.excepted(e.Except) {
+		return false
+	}
+	if e.EmitID != 0 {
+		if c.seen == nil {
+			c.seen = new(recent)
+		}
+		if c.seen.add(e.EmitID) {
+			return false
+		}
+	}
+	p := e.Packet
+	if c.pid != "" && e.AskID == 0 {
+		if p = m.sequenced(namespace, c, e); p == nil {
+			return false
+		}
+	}
+	m.push(c, p)
+	return c.socket != nil
+}
+
+// sequenced makes the packet of a client that may recover: with its offset,
+// and kept for replay. Events that ask for an acknowledgement carry none, as
+// with upstream.
+func (m *Machine) sequenced(namespace string, c *client, e *wire.GateEmit) *actors.Packet {
+	if e.Volatile {
+		if c.state == away {
+			m.count.volatileDropped.Add(1)
+			return nil
+		}
+		if !rawjson.EndsInString(e.Data.JSON) {
+			return e.Packet
+		}
+		return e.For(namespace, rawjson.AppendElement(e.Data.JSON, m.offset(c)))
+	}
+	c.history.seq++
+	p := e.For(namespace, rawjson.AppendElement(e.Data.JSON, m.offset(c)))
+	c.history.keep(p)
+	return p
+}

@@ -1,0 +1,222 @@
+// Package gatefan is the state machine of a shard of a node's gateway
+// fan-out: it knows the local clients of gateways, which rooms they are in,
+// and writes to their sockets. It has no goroutine, no lock and no clock;
+// whoever drives it calls it from one goroutine at a time.
+package gatefan
+
+import (
+	"errors"
+	"net"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// Config describes a shard. Its functions are called from within Deliver and
+// must neither block nor call the machine back.
+type Config struct {
+	// Socket finds a local connection's socket.
+	Socket func(conn uint64) (actors.Socket, bool)
+	// Asked reports whom an event with an acknowledgement id went to, once
+	// for every GateEmit with AskID.
+	Asked func(ask uint64, clients []string)
+	// Resumed reports the outcome of a GateResume.
+	Resumed func(client string, recovered bool)
+	// Generation marks this life of the shard in offsets: [A-Za-z0-9_-]+.
+	Generation string
+}
+
+// maxWaiting is how many packets wait for a client whose connect hooks run;
+// beyond it the connection is closed as too slow.
+const maxWaiting = 1024
+
+// Machine is one shard. Use it from one goroutine at a time, but for Stats.
+type Machine struct {
+	cfg    Config
+	spaces map[string]*space
+	dirty  []actors.Socket
+	count  counters
+}
+
+// space is a namespace.
+type space struct {
+	clients map[string]*client
+	rooms   map[string]*crowd
+}
+
+// New returns an empty shard.
+func New(cfg Config) *Machine {
+	return &Machine{cfg: cfg, spaces: make(map[string]*space)}
+}
+
+// Deliver carries out the items of d in order.
+func (m *Machine) Deliver(d *wire.GateDeliver) {
+	for _, item := range d.Items {
+		m.item(d.Namespace, item)
+	}
+}
+
+func (m *Machine) item(namespace string, item wire.GateItem) {
+	s := m.spaces[namespace]
+	if a, ok := item.(wire.GateAttach); ok {
+		m.attach(namespace, s, a)
+		return
+	}
+	if e, ok := item.(wire.GateEmit); ok {
+		m.emit(namespace, s, &e)
+		return
+	}
+	if s == nil {
+		if r, ok := item.(wire.GateResume); ok {
+			m.cfg.Resumed(r.Client, false)
+		}
+		return
+	}
+	switch item := item.(type) {
+	case wire.GateAccept:
+		m.accept(s.clients[item.Client], namespace, item)
+	case wire.GateRefuse:
+		m.refuse(s, s.clients[item.Client], namespace, item)
+	case wire.GateEnter:
+		m.enter(s, s.clients[item.Client], item)
+	case wire.GateExit:
+		if c := s.clients[item.Client]; c != nil {
+			s.exit(c, item.Room)
+		}
+	case wire.GateReply:
+		if c := s.clients[item.Client]; c != nil {
+			m.push(c, &actors.Packet{
+				Type: actors.PacketAck, Namespace: namespace, ID: item.ID, HasID: true,
+				Data: item.Data.JSON, Attachments: item.Data.Attachments,
+			})
+		}
+	case wire.GateDetach:
+		m.detach(namespace, s, s.clients[item.Client], item)
+	case wire.GateAway:
+		if c := s.clients[item.Client]; c != nil && c.state == live {
+			c.state, c.socket = away, nil
+		}
+	case wire.GateResume:
+		m.resume(s, s.clients[item.Client], namespace, item)
+	}
+}
+
+func (m *Machine) attach(namespace string, s *space, a wire.GateAttach) {
+	if s == nil {
+		s = &space{clients: make(map[string]*client), rooms: make(map[string]*crowd)}
+		m.spaces[namespace] = s
+	}
+	c := &client{id: a.Client, pid: a.PID}
+	c.history.maxEvents, c.history.maxBytes = a.RecoverEvents, a.RecoverBytes
+	c.socket, _ = m.cfg.Socket(a.Conn.ID)
+	s.clients[a.Client] = c
+	m.count.clients.Add(1)
+}
+
+func (m *Machine) accept(c *client, namespace string, a wire.GateAccept) {
+	if c == nil || c.state != pending {
+		return
+	}
+	c.state = live
+	waiting := c.waiting
+	c.waiting = nil
+	m.push(c, &actors.Packet{Type: actors.PacketConnect, Namespace: namespace, Data: a.Answer})
+	for _, p := range waiting {
+		m.push(c, p)
+	}
+}
+
+func (m *Machine) refuse(s *space, c *client, namespace string, r wire.GateRefuse) {
+	if c == nil {
+		return
+	}
+	if c.state == pending {
+		c.state, c.waiting = live, nil
+		m.push(c, &actors.Packet{Type: actors.PacketConnectError, Namespace: namespace, Data: r.Answer})
+	}
+	m.forget(namespace, s, c)
+}
+
+func (m *Machine) enter(s *space, c *client, e wire.GateEnter) {
+	if c == nil || c.inRoom(e.Room) {
+		return
+	}
+	c.rooms = append(c.rooms, place{room: e.Room, base: e.Pos, pos: e.Pos})
+	crowd := s.rooms[e.Room]
+	if crowd == nil {
+		crowd = newCrowd()
+		s.rooms[e.Room] = crowd
+	}
+	crowd.add(c)
+}
+
+func (m *Machine) detach(namespace string, s *space, c *client, d wire.GateDetach) {
+	if c == nil {
+		return
+	}
+	if d.Disconnect {
+		m.push(c, &actors.Packet{Type: actors.PacketDisconnect, Namespace: namespace})
+	}
+	if d.Close != "" && c.socket != nil {
+		c.socket.Flush()
+		c.socket.Close(d.Close)
+	}
+	m.forget(namespace, s, c)
+}
+
+// forget takes a client out of every table.
+func (m *Machine) forget(namespace string, s *space, c *client) {
+	for len(c.rooms) > 0 {
+		s.exit(c, c.rooms[len(c.rooms)-1].room)
+	}
+	delete(s.clients, c.id)
+	m.count.clients.Add(-1)
+	if len(s.clients) == 0 {
+		delete(m.spaces, namespace)
+	}
+}
+
+// push queues a packet for a client, or keeps it until it is accepted.
+func (m *Machine) push(c *client, p *actors.Packet) {
+	switch {
+	case c.socket == nil:
+	case c.state == pending && p.Class == actors.Volatile:
+		m.count.volatileDropped.Add(1)
+	case c.state == pending && len(c.waiting) >= maxWaiting:
+		m.count.tooSlow.Add(1)
+		c.socket.Close(actors.ReasonTooSlow)
+		c.socket = nil
+	case c.state == pending:
+		c.waiting = append(c.waiting, p)
+	default:
+		m.write(c, p)
+	}
+}
+
+func (m *Machine) write(c *client, p *actors.Packet) {
+	err := c.socket.Push(p)
+	switch {
+	case err == nil:
+		m.count.packets.Add(1)
+		m.dirty = append(m.dirty, c.socket)
+	case errors.Is(err, actors.ErrDropped):
+		m.count.volatileDropped.Add(1)
+	case errors.Is(err, actors.ErrTooSlow):
+		m.count.tooSlow.Add(1)
+		c.socket = nil
+	case errors.Is(err, net.ErrClosed):
+		c.socket = nil
+	}
+}
+
+// Flush writes what was pushed since the last Flush, as far as the sockets
+// take it at once.
+func (m *Machine) Flush() {
+	for i, s := range m.dirty {
+		s.Flush() // a second one of the same socket finds nothing to write
+		m.dirty[i] = nil
+	}
+	if m.dirty = m.dirty[:0]; cap(m.dirty) > 65_536 {
+		m.dirty = nil
+	}
+}

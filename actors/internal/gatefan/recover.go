@@ -1,0 +1,102 @@
+package gatefan
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// history keeps the latest events of a client that may recover.
+type history struct {
+	seq       uint64 // events so far
+	floor     uint64 // events up to here are not kept any more
+	kept      []*actors.Packet
+	bytes     int
+	maxEvents int
+	maxBytes  int
+}
+
+// keep remembers p as the event of the present sequence number.
+func (h *history) keep(p *actors.Packet) {
+	h.kept = append(h.kept, p)
+	h.bytes += size(p)
+	drop := 0
+	for drop < len(h.kept) && (len(h.kept)-drop > h.maxEvents || h.bytes > h.maxBytes) {
+		h.bytes -= size(h.kept[drop])
+		h.kept[drop] = nil
+		drop++
+	}
+	h.kept = h.kept[drop:]
+	h.floor += uint64(drop)
+}
+
+func size(p *actors.Packet) int {
+	n := len(p.Data)
+	for _, a := range p.Attachments {
+		n += len(a)
+	}
+	return n
+}
+
+// since returns the events after seq, and whether none is missing.
+func (h *history) since(seq uint64) ([]*actors.Packet, bool) {
+	if seq < h.floor || seq > h.seq {
+		return nil, false
+	}
+	return h.kept[seq-h.floor:], true
+}
+
+// offset is a client's place as a JSON string, docs/protocol.md section 6: a
+// prefix that all clients of the shard share, and a suffix with the client's
+// sequence number and its position in each room since it entered.
+func (m *Machine) offset(c *client) string {
+	b := binary.AppendUvarint(make([]byte, 0, 32), c.history.seq)
+	for i := range c.rooms {
+		b = binary.AppendUvarint(b, c.rooms[i].pos-c.rooms[i].base)
+	}
+	return `"g1.` + m.cfg.Generation + "." + base64.RawURLEncoding.EncodeToString(b) + `"`
+}
+
+// parseOffset returns the sequence number in an offset; 0 for the empty one,
+// of a client that was sent no event yet.
+func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
+	if s == "" {
+		return 0, true
+	}
+	parts := strings.Split(s, ".")
+	if len(s) > 4096 || len(parts) != 3 || parts[0] != "g1" || parts[1] != m.cfg.Generation {
+		return 0, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return 0, false
+	}
+	seq, n := binary.Uvarint(b)
+	return seq, n > 0
+}
+
+func (m *Machine) resume(s *space, c *client, namespace string, r wire.GateResume) {
+	if c == nil || c.state == pending {
+		m.cfg.Resumed(r.Client, false)
+		return
+	}
+	seq, ok := m.parseOffset(r.Offset)
+	missed, whole := c.history.since(seq)
+	socket, connected := m.cfg.Socket(r.Conn.ID)
+	if !ok || !whole || !connected {
+		m.cfg.Resumed(r.Client, false)
+		return
+	}
+	if c.socket != nil && c.socket != socket {
+		c.socket.Close(actors.ReasonReplaced)
+	}
+	c.state, c.socket = live, socket
+	m.push(c, &actors.Packet{Type: actors.PacketConnect, Namespace: namespace, Data: r.Answer})
+	for _, p := range missed {
+		m.push(c, p)
+	}
+	m.cfg.Resumed(r.Client, true)
+}

@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// errorBody is an error as clients see it, docs/protocol.md section 3.
+type errorBody struct {
+	Code    actors.Code `json:"code"`
+	Message string      `json:"message"`
+	Data    any         `json:"data,omitempty"`
+}
+
+// withData calls encode with what a client sees of err, and again without
+// err.Data if that cannot be encoded.
+func withData(err *actors.Error, encode func(errorBody) (actors.Raw, error)) actors.Raw {
+	raw, failed := encode(errorBody{err.Code, err.Message, err.Data})
+	if failed != nil {
+		raw, _ = encode(errorBody{err.Code, err.Message, nil})
+	}
+	return raw
+}
+
+// ErrorAck is the ACK payload of an event that failed.
+func ErrorAck(err *actors.Error) actors.Raw {
+	return withData(err, func(b errorBody) (actors.Raw, error) {
+		return actors.EncodeArgs(nil, map[string]errorBody{"error": b})
+	})
+}
+
+// Exception is the EVENT payload that reports the failure of an event whose
+// sender asked for no acknowledgement.
+func Exception(err *actors.Error, event string) actors.Raw {
+	type body struct {
+		Status string `json:"status"`
+		errorBody
+		Event string `json:"event"`
+	}
+	name := "exception"
+	return withData(err, func(b errorBody) (actors.Raw, error) {
+		return actors.EncodeArgs(&name, body{"error", b, Clip(event)})
+	})
+}
+
+// ConnectError is the payload of a CONNECT_ERROR.
+func ConnectError(err *actors.Error) []byte {
+	type data struct {
+		Code   actors.Code `json:"code"`
+		Detail any         `json:"detail,omitempty"`
+	}
+	raw := withData(err, func(b errorBody) (actors.Raw, error) {
+		return actors.EncodeArgs(nil, struct {
+			Message string `json:"message"`
+			Data    data   `json:"data"`
+		}{b.Message, data{b.Code, b.Data}})
+	})
+	return raw.JSON[1 : len(raw.JSON)-1] // the one element of the array
+}
+
+// ConnectAnswer is the payload of a CONNECT answer; pid is left out if empty.
+func ConnectAnswer(sid, pid string) []byte {
+	b, _ := json.Marshal(struct {
+		SID string `json:"sid"`
+		PID string `json:"pid,omitempty"`
+	}{sid, pid})
+	return b
+}
+
+// Clip shortens a name that a client chose to what may be told back.
+func Clip(s string) string {
+	if len(s) <= actors.MaxEventName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:actors.MaxEventName], "") + "…"
+}
+
+// Metadata is the client's optional last argument, docs/protocol.md section 3.
+type Metadata struct {
+	CID         string `json:"cid"`
+	Traceparent string `json:"traceparent"`
+}
+
+// CutMetadata takes the metadata off the arguments of an event, if the last
+// one is an object whose only key is "$parlor".
+func CutMetadata(args []json.RawMessage) ([]json.RawMessage, Metadata) {
+	if len(args) == 0 {
+		return args, Metadata{}
+	}
+	last := args[len(args)-1]
+	if len(last) < 12 || !strings.HasPrefix(strings.TrimLeft(string(last[1:min(len(last), 64)]), " \t\r\n"), `"$parlor"`) {
+		return args, Metadata{}
+	}
+	var keys map[string]json.RawMessage
+	var meta Metadata
+	if json.Unmarshal(last, &keys) != nil || len(keys) != 1 || json.Unmarshal(keys["$parlor"], &meta) != nil {
+		return args, Metadata{}
+	}
+	if len(meta.CID) > 64 {
+		meta.CID = ""
+	}
+	return args[:len(args)-1], meta
+}

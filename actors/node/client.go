@@ -1,0 +1,458 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// client is one client of a gateway: what its handlers are lent, and the queue
+// on which they run one at a time.
+type client struct {
+	// Set by newClient, read-only afterwards.
+	gw      *gateway
+	id      string
+	pid     string               // empty: it cannot recover
+	shard   *fan                 // the fan-out shard that knows it, for life
+	details actors.ClientDetails // as it first connected
+	user    actors.GatewayClient
+	ctx     context.Context
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex // guards the following
+	conn    *connection
+	current *actors.ClientDetails // as it last connected
+	state   clientState
+	why     actors.LeaveReason // once leaving
+	rooms   []string
+	data    json.RawMessage
+	queue   []job
+	running bool
+	join    *wire.Join  // of the latest resume
+	window  *time.Timer // runs while it is away
+}
+
+type clientState uint8
+
+const (
+	clientConnecting clientState = iota // connect hooks run
+	clientLive
+	clientAway    // it lost its connection and may recover
+	clientLeaving // its end is queued
+)
+
+// job is one thing to do on a client's queue. release says that the
+// connection has not been let to send on yet.
+type job struct {
+	run     func()
+	conn    *connection
+	release bool
+}
+
+// push queues a job. It does not block.
+func (c *client) push(j job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j.conn != nil && len(c.queue) < c.gw.config.Queue {
+		<-j.conn.window
+		j.conn = nil
+	}
+	c.queue = append(c.queue, j)
+	if !c.running {
+		c.running = true
+		c.gw.node.beside.Go(c.work)
+	}
+}
+
+// work runs what is queued, and ends when nothing is left.
+func (c *client) work() {
+	for {
+		c.mu.Lock()
+		if len(c.queue) == 0 {
+			c.running = false
+			c.queue = nil
+			c.mu.Unlock()
+			return
+		}
+		j := c.queue[0]
+		c.queue[0] = job{}
+		c.queue = c.queue[1:]
+		c.mu.Unlock()
+		if j.conn != nil {
+			<-j.conn.window
+		}
+		c.safely(j.run)
+	}
+}
+
+// safely keeps a panic of user code from ending more than one job.
+func (c *client) safely(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.gw.node.log.Error("gateway hook panicked", "namespace", c.details.Namespace, "client", c.id,
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// guarded runs a handler and turns its panic into an error.
+func (c *client) guarded(what string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.gw.node.log.Error("gateway handler panicked", "namespace", c.details.Namespace, "client", c.id, "event", what,
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = actors.Errorf(actors.CodeInternal, "internal error")
+		}
+	}()
+	return f()
+}
+
+func (c *client) tell(items ...wire.GateItem) {
+	d := &wire.GateDeliver{Namespace: c.details.Namespace, Items: items}
+	d.Prepare()
+	c.gw.node.send(c.shard.pid, d)
+}
+
+// connect runs the connect hooks and answers the CONNECT.
+func (c *client) connect() {
+	n := c.gw.node
+	ctx, cancel := context.WithTimeout(c.ctx, c.gw.config.ConnectTimeout)
+	defer cancel()
+	err := c.guarded("connect", func() error {
+		if err := c.enterOwnRooms(ctx); err != nil {
+			return err
+		}
+		return c.user.Connect(ctx)
+	})
+	if err != nil {
+		e := actors.AsError(err)
+		if e.Code == actors.CodeInternal {
+			n.log.Error("connect hook failed", "namespace", c.details.Namespace, "client", c.id, "error", err)
+		}
+		c.refuse(e)
+		return
+	}
+	c.mu.Lock()
+	left := c.state == clientLeaving
+	if !left {
+		c.state = clientLive
+	}
+	c.mu.Unlock()
+	if !left {
+		c.tell(wire.GateAccept{Client: c.id, Answer: wire.ConnectAnswer(c.id, c.pid)})
+	}
+}
+
+// enterOwnRooms joins the room of the client's user, and those the user kept.
+func (c *client) enterOwnRooms(ctx context.Context) error {
+	user := c.details.Identity.Subject
+	if user == "" {
+		return nil
+	}
+	if err := c.enter(ctx, userRoom(user)); err != nil {
+		return err
+	}
+	if !c.gw.config.KeepRooms {
+		return nil
+	}
+	return c.Join(ctx, c.gw.kept.of(c.details.Namespace, user), nil)
+}
+
+// refuse ends a client whose connect hooks failed.
+func (c *client) refuse(e *actors.Error) {
+	c.mu.Lock()
+	conn := c.conn
+	c.state = clientLeaving
+	queue := c.queue
+	c.queue = nil
+	c.mu.Unlock()
+	for _, j := range queue { // events that came meanwhile: no handler ever runs
+		if j.conn != nil {
+			<-j.conn.window
+		}
+	}
+	c.leaveRooms()
+	c.tell(wire.GateRefuse{Client: c.id, Answer: wire.ConnectError(e)})
+	c.forget(conn)
+}
+
+// event queues the handling of an event.
+func (c *client) event(conn *connection, p *actors.Packet) {
+	c.push(job{conn: conn, run: func() {
+		c.mu.Lock()
+		dead := c.state == clientLeaving && c.why != actors.ReasonClientLeft
+		c.mu.Unlock()
+		if dead && c.ctx.Err() != nil {
+			return
+		}
+		c.handle(p)
+	}})
+}
+
+func (c *client) handle(p *actors.Packet) {
+	name, args, err := rawjson.SplitEvent(p.Data)
+	if err != nil {
+		c.respond(p, "", actors.GatewayResult{}, actors.Errorf(actors.CodeBadPayload, "not an event"))
+		return
+	}
+	args, _ = wire.CutMetadata(args)
+	ev := &actors.Event{Name: name, Args: actors.Args{List: args, Attachments: p.Attachments}, WantsAck: p.HasID}
+	var result actors.GatewayResult
+	err = c.guarded(name, func() (err error) {
+		result, err = c.user.Handle(c.ctx, ev)
+		return err
+	})
+	e := actors.AsError(err)
+	if e != nil && e.Code == actors.CodeInternal && e != err {
+		c.gw.node.log.Error("gateway handler failed", "namespace", c.details.Namespace, "client", c.id, "event", name, "error", err)
+	}
+	c.respond(p, name, result, e)
+}
+
+func (c *client) respond(p *actors.Packet, event string, r actors.GatewayResult, e *actors.Error) {
+	switch {
+	case e != nil && p.HasID:
+		c.tell(wire.GateReply{Client: c.id, ID: p.ID, Data: wire.ErrorAck(e)})
+	case e != nil:
+		c.tell(wire.GateEmit{Scope: wire.ScopeClient, Room: c.id, Data: wire.Exception(e, event)})
+	default:
+		for _, reply := range r.Replies {
+			c.tell(wire.GateEmit{Scope: wire.ScopeClient, Room: c.id, Data: reply})
+		}
+		if p.HasID && !r.NoAck {
+			c.tell(wire.GateReply{Client: c.id, ID: p.ID, Data: r.Ack})
+		}
+	}
+}
+
+// left says that the client has left, or that its connection is gone. Only
+// the connection that it is on counts.
+func (c *client) left(conn *connection, why actors.LeaveReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != conn || c.state == clientLeaving {
+		return
+	}
+	if c.state == clientLive && c.pid != "" && why.MayReturn() && !c.gw.node.stopping.Load() {
+		c.state = clientAway
+		c.conn = nil
+		c.tell(wire.GateAway{Client: c.id})
+		c.window = time.AfterFunc(c.gw.config.RecoverWithin, func() { c.expire(why) })
+		return
+	}
+	c.leave(why)
+}
+
+// resume takes a client over to another connection, where it has state to go
+// back to. Whether the events it missed are still kept is for the fan-out to
+// say; see resumed.
+func (c *client) resume(conn *connection, j *wire.Join) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != clientLive && c.state != clientAway {
+		return false
+	}
+	if c.window != nil {
+		c.window.Stop()
+	}
+	details := c.details
+	details.Auth, details.Handshake, details.Identity, details.Recovered = j.Auth, j.Handshake, j.Identity, true
+	c.state, c.conn, c.current, c.join = clientLive, conn, &details, j
+	c.tell(wire.GateResume{
+		Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id, ID: conn.id}, Offset: j.Offset,
+		Answer: wire.ConnectAnswer(c.id, c.pid),
+	})
+	return true
+}
+
+// resumed is told by the fan-out whether the client has missed nothing. If it
+// has, it ends here, and its connection starts a fresh client.
+func (c *client) resumed(recovered bool) {
+	if recovered {
+		c.push(job{run: func() {
+			ctx, cancel := context.WithTimeout(c.ctx, c.gw.config.ConnectTimeout)
+			defer cancel()
+			if err := c.guarded("connect", func() error { return c.user.Connect(ctx) }); err != nil {
+				c.Disconnect(false)
+			}
+		}})
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == clientLeaving || c.conn == nil {
+		return
+	}
+	c.gw.node.send(c.conn.pid, clientAfresh{c.details.Namespace, c.id, c.join})
+	c.conn = nil
+	c.leave(actors.ReasonTransportClosed)
+}
+
+// expire ends a client that did not come back.
+func (c *client) expire(why actors.LeaveReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == clientAway {
+		c.leave(why)
+	}
+}
+
+// leave queues the end of the client. mu is held.
+func (c *client) leave(why actors.LeaveReason) {
+	c.state, c.why = clientLeaving, why
+	conn := c.conn
+	if c.window != nil {
+		c.window.Stop()
+	}
+	if why != actors.ReasonClientLeft {
+		c.cancel() // nobody waits for what its handlers do
+	}
+	c.queue = append(c.queue, job{run: func() { c.end(conn, why) }})
+	if !c.running {
+		c.running = true
+		c.gw.node.beside.Go(c.work)
+	}
+}
+
+// end runs the disconnect hooks and leaves nothing of the client behind.
+func (c *client) end(conn *connection, why actors.LeaveReason) {
+	c.safely(func() { c.user.Disconnected(context.WithoutCancel(c.ctx), why) })
+	c.leaveRooms()
+	c.tell(wire.GateDetach{Client: c.id})
+	c.forget(conn)
+}
+
+// forget takes the client out of the node's tables.
+func (c *client) forget(conn *connection) {
+	c.cancel()
+	n := c.gw.node
+	n.clients.Delete(c.id)
+	c.gw.sessions.remove(c.pid)
+	n.asks.gone(c.id)
+	n.liveClients.Add(-1)
+	if conn != nil {
+		n.send(conn.pid, clientGone{c.details.Namespace, c.id})
+	}
+}
+
+// Info implements actors.ClientHost.
+func (c *client) Info() *actors.ClientDetails {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Context implements actors.ClientHost.
+func (c *client) Context() context.Context { return c.ctx }
+
+// Rooms implements actors.ClientHost.
+func (c *client) Rooms() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rooms := []string{c.id}
+	for _, r := range c.rooms {
+		if !hidden(r) {
+			rooms = append(rooms, r)
+		}
+	}
+	return rooms
+}
+
+// Join implements actors.ClientHost.
+func (c *client) Join(ctx context.Context, rooms []string, data json.RawMessage) error {
+	for _, room := range rooms {
+		if err := c.gw.node.validRoom(room); err != nil {
+			return err
+		}
+	}
+	if data != nil {
+		c.mu.Lock()
+		c.data = data
+		c.mu.Unlock()
+	}
+	for _, room := range rooms {
+		if err := c.enter(ctx, room); err != nil {
+			return err
+		}
+		c.gw.keep(c, room, true)
+	}
+	return nil
+}
+
+func (c *client) enter(ctx context.Context, room string) error {
+	c.mu.Lock()
+	e := &wire.HubEnter{Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id}, User: c.details.Identity.Subject, Data: c.data}
+	if c.conn != nil {
+		e.Conn.ID = c.conn.id
+	}
+	if !slices.Contains(c.rooms, room) {
+		c.rooms = append(c.rooms, room) // so that it is left even if the answer does not come
+	}
+	c.mu.Unlock()
+	_, err := c.gw.node.askHub(ctx, c.details.Namespace, room, e)
+	return err
+}
+
+// Leave implements actors.ClientHost.
+func (c *client) Leave(ctx context.Context, rooms []string) error {
+	for _, room := range rooms {
+		c.mu.Lock()
+		i := slices.Index(c.rooms, room)
+		if i >= 0 {
+			c.rooms = slices.Delete(c.rooms, i, i+1)
+		}
+		c.mu.Unlock()
+		if i < 0 || hidden(room) {
+			continue
+		}
+		c.gw.keep(c, room, false)
+		if _, err := c.gw.node.askHub(ctx, c.details.Namespace, room, c.exit()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) exit() *wire.HubExit {
+	return &wire.HubExit{Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id}}
+}
+
+// leaveRooms leaves every room, without waiting for the answers.
+func (c *client) leaveRooms() {
+	c.mu.Lock()
+	rooms := c.rooms
+	c.rooms = nil
+	c.mu.Unlock()
+	for _, room := range rooms {
+		c.gw.node.tellHub(c.details.Namespace, room, c.exit())
+	}
+}
+
+// Disconnect implements actors.ClientHost.
+func (c *client) Disconnect(closeTransport bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == clientLeaving {
+		return
+	}
+	d := wire.GateDetach{Client: c.id, Disconnect: true}
+	if closeTransport {
+		d = wire.GateDetach{Client: c.id, Close: actors.ReasonKicked}
+	}
+	if c.state != clientConnecting {
+		c.tell(d)
+	}
+	if c.conn != nil {
+		c.gw.node.send(c.conn.pid, clientGone{c.details.Namespace, c.id})
+	}
+	c.leave(actors.ReasonKicked)
+}

@@ -1,0 +1,149 @@
+package node
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/hub"
+	"github.com/parlor-rooms/parlor/actors/internal/room"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// hubRef is the address of a gateway's room in the directory. Kind names hold
+// no "@", so that it is never a room's.
+func hubRef(namespace, room string) actors.RoomRef {
+	return actors.RoomRef{Kind: "@" + namespace, ID: room}
+}
+
+func isHub(ref actors.RoomRef) bool { return strings.HasPrefix(ref.Kind, "@") }
+
+// hubMoved gives an emit back that reached a hub which has retired.
+type hubMoved struct {
+	room actors.RoomRef
+	emit *wire.HubEmit
+}
+
+// hubActor drives one hub machine.
+type hubActor struct {
+	node *Node
+	ref  actors.RoomRef
+
+	// Owned by Receive.
+	self    *actor.PID
+	machine *hub.Machine
+	calls   map[uint64]*roomCall
+	callID  uint64
+	timer   *time.Timer
+	armed   time.Time
+}
+
+func (n *Node) startHub(ref actors.RoomRef) *actor.PID {
+	h := &hubActor{node: n, ref: ref, calls: make(map[uint64]*roomCall)}
+	h.machine = hub.New(time.Now(), strings.TrimPrefix(ref.Kind, "@"), ref.ID, h)
+	return n.spawn(func() actor.Actor { return h })
+}
+
+// Receive implements actor.Actor.
+func (h *hubActor) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		h.self = ctx.Self()
+	case *roomCall:
+		h.call(msg)
+	case *wire.HubEmit:
+		if h.machine.Retired() {
+			ctx.Respond(&hubMoved{h.ref, msg})
+		} else {
+			h.machine.Emit(0, msg)
+		}
+	case wake:
+		h.armed = time.Time{}
+		h.machine.Wake(time.Now())
+	case closeRoom:
+		h.machine.Close()
+	case retired:
+		time.AfterFunc(linger, func() { h.node.send(h.self, leaveNow{}) })
+		h.node.rooms.Add(-1)
+	case leaveNow:
+		ctx.Stop(h.self)
+	}
+	h.arm()
+}
+
+func (h *hubActor) call(c *roomCall) {
+	if h.machine.Retired() {
+		h.node.send(c.from, &callResult{id: c.id, room: c.room, err: room.ErrMoved})
+		return
+	}
+	h.callID++
+	h.calls[h.callID] = c
+	switch op := c.op.(type) {
+	case *wire.HubEnter:
+		h.machine.Enter(h.callID, op)
+	case *wire.HubExit:
+		h.machine.Exit(time.Now(), h.callID, op)
+	case *wire.HubEmit:
+		h.machine.Emit(h.callID, op)
+	case *wire.HubList:
+		h.machine.List(h.callID)
+	default:
+		delete(h.calls, h.callID)
+		h.node.send(c.from, &callResult{id: c.id, room: c.room, err: actors.Errorf(actors.CodeUnknownEvent, "not for a gateway's room")})
+	}
+}
+
+func (h *hubActor) arm() {
+	next := h.machine.NextWake()
+	if next.Equal(h.armed) {
+		return
+	}
+	h.armed = next
+	switch {
+	case next.IsZero():
+		h.timer.Stop()
+	case h.timer == nil:
+		h.timer = time.AfterFunc(time.Until(next), func() { h.node.send(h.self, wake{}) })
+	default:
+		h.timer.Reset(time.Until(next))
+	}
+}
+
+// Deliver implements hub.Effects.
+func (h *hubActor) Deliver(_ string, d *wire.GateDeliver) { h.node.deliverGate(d) }
+
+// Done implements hub.Effects.
+func (h *hubActor) Done(request uint64, done *wire.HubDone) {
+	if c := h.calls[request]; c != nil {
+		delete(h.calls, request)
+		h.node.send(c.from, &callResult{id: c.id, room: c.room, done: done})
+	}
+}
+
+// Retire implements hub.Effects.
+func (h *hubActor) Retire() {
+	h.node.send(h.node.shards[h.node.shardOf(h.ref)], &retire{h.ref, h.self})
+}
+
+// askHub sends an operation to a hub, waking it if need be, and waits.
+func (n *Node) askHub(ctx context.Context, namespace, room string, op any) (*wire.HubDone, error) {
+	a, err := n.request(ctx, &roomCall{room: hubRef(namespace, room), op: op})
+	if err != nil {
+		return nil, err
+	}
+	return a.done, nil
+}
+
+// tellHub sends an operation to a hub and does not wait. An emit to a hub that
+// is not in memory, and so has no members, goes nowhere.
+func (n *Node) tellHub(namespace, room string, op any) {
+	ref := hubRef(namespace, room)
+	if e, ok := op.(*wire.HubEmit); ok {
+		n.send(n.callers[n.shardOf(ref)], &hubSend{ref, e})
+		return
+	}
+	n.send(n.callers[n.shardOf(ref)], &startCall{&roomCall{id: n.callID.Add(1), room: ref, op: op}, nil})
+}
