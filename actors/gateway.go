@@ -161,8 +161,9 @@ func Handle[D, In, Out any](g *Gateway[D], event string, h func(context.Context,
 	case g.handlers[event] != nil:
 		g.fail(fmt.Errorf("event %q is registered twice", event))
 	}
+	decode := newDecoder[In]()
 	g.handlers[event] = func(ctx context.Context, c *Client[D], ev *Event) (any, error) {
-		in, err := decodeIn[In](ev)
+		in, err := decode(ev)
 		if err != nil {
 			return nil, err
 		}

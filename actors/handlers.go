@@ -19,13 +19,14 @@ import (
 // called then: an error refuses the event, an *Error as it is and any other
 // with CodeInvalid and its text, which the client sees.
 func On[S, In any](k *Kind[S], event string, h func(*S, *Turn, In)) {
+	decode, done := newDecoder[In](), Result{Ack: noArguments()}
 	k.register(event, h == nil, checkIn[In](), func(s *S, t *Turn, ev *Event) (Result, error) {
-		in, err := decodeIn[In](ev)
+		in, err := decode(ev)
 		if err != nil {
 			return Result{}, err
 		}
 		h(s, t, in)
-		return Result{Ack: noArguments()}, nil
+		return done, nil
 	})
 }
 
@@ -36,8 +37,9 @@ func noArguments() Raw { return Raw{JSON: json.RawMessage("[]")} }
 // handler returned an error, which also undoes the turn. The result is encoded
 // as an argument of Emit is; one that cannot be is an error. See On.
 func OnAck[S, In, Out any](k *Kind[S], event string, h func(*S, *Turn, In) (Out, error)) {
+	decode := newDecoder[In]()
 	k.register(event, h == nil, errors.Join(checkIn[In](), checkOut[Out]()), func(s *S, t *Turn, ev *Event) (Result, error) {
-		in, err := decodeIn[In](ev)
+		in, err := decode(ev)
 		if err != nil {
 			return Result{}, err
 		}
@@ -84,8 +86,9 @@ func (a Ack[Out]) Fail(t *Turn, err error) {
 // off with Turn.Go, Turn.Call or Turn.After, and answers in the turn that
 // follows. See On.
 func OnLater[S, In, Out any](k *Kind[S], event string, h func(*S, *Turn, In, Ack[Out])) {
+	decode := newDecoder[In]()
 	k.register(event, h == nil, errors.Join(checkIn[In](), checkOut[Out]()), func(s *S, t *Turn, ev *Event) (Result, error) {
-		in, err := decodeIn[In](ev)
+		in, err := decode(ev)
 		if err != nil {
 			return Result{}, err
 		}
@@ -135,39 +138,51 @@ func (k *Kind[S]) register(event string, missing bool, mistake error, h handler[
 	k.handlers[event] = h
 }
 
-// decodeIn turns the arguments of an event into what its handler wants.
-func decodeIn[In any](ev *Event) (In, error) {
-	var in In
-	switch p := any(&in).(type) {
-	case *Args:
-		*p = ev.Args
-		return in, nil
-	case *Raw:
-		*p = ev.Args.At(0)
-		return in, nil
-	case *struct{}:
-		return in, nil
+// decoder turns the arguments of an event into what its handler wants.
+type decoder[In any] func(ev *Event) (In, error)
+
+func newDecoder[In any]() decoder[In] {
+	validate := validatorOf[In]()
+	return func(ev *Event) (In, error) {
+		var in In
+		switch p := any(&in).(type) {
+		case *Args:
+			*p = ev.Args
+			return in, nil
+		case *Raw:
+			*p = ev.Args.At(0)
+			return in, nil
+		case *struct{}:
+			return in, nil
+		}
+		if err := ev.Args.Decode(0, &in); err != nil || validate == nil {
+			return in, err
+		}
+		return in, refusal(validate(&in))
 	}
-	if err := ev.Args.Decode(0, &in); err != nil {
-		return in, err
-	}
-	return in, validate(&in)
 }
 
 type validator interface{ Validate() error }
 
-func validate[In any](in *In) error {
-	v, ok := any(in).(validator)
-	if !ok {
-		v, ok = any(*in).(validator) // In is a pointer or an interface
-		if ok && reflect.ValueOf(v).Kind() == reflect.Pointer && reflect.ValueOf(v).IsNil() {
-			return nil
+// validatorOf returns what calls Validate, or nil if there is none.
+func validatorOf[In any]() func(*In) error {
+	t, want := reflect.TypeFor[In](), reflect.TypeFor[validator]()
+	switch {
+	case t.Kind() == reflect.Pointer && t.Implements(want):
+		return func(in *In) error {
+			if reflect.ValueOf(*in).IsNil() {
+				return nil
+			}
+			return any(*in).(validator).Validate()
 		}
+	case reflect.PointerTo(t).Implements(want):
+		return func(in *In) error { return any(in).(validator).Validate() }
 	}
-	if !ok {
-		return nil
-	}
-	err := v.Validate()
+	return nil
+}
+
+// refusal is what the client is told of an error of Validate.
+func refusal(err error) error {
 	if err == nil {
 		return nil
 	}

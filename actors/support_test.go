@@ -22,6 +22,7 @@ type fakeHost struct {
 	ids     int
 	logged  strings.Builder
 	emitted []actors.Outgoing
+	jobs    []func(context.Context) error
 	works   []func(*actors.Turn, error)
 	calls   []func(*actors.Turn, json.RawMessage, error)
 	did     []string
@@ -60,7 +61,8 @@ func (h *fakeHost) After(d time.Duration, _ func(*actors.Turn)) func() bool {
 	return func() bool { return true }
 }
 
-func (h *fakeHost) Go(_ func(context.Context) error, then func(*actors.Turn, error)) {
+func (h *fakeHost) Go(work func(context.Context) error, then func(*actors.Turn, error)) {
+	h.jobs = append(h.jobs, work)
 	h.works = append(h.works, then)
 }
 
