@@ -37,7 +37,7 @@ func (n *node) flagType() string {
 	case n.oneof != nil:
 		return strings.Join(n.oneof, "|")
 	case n.isText():
-		return strings.ToLower(n.typ.Name())
+		return strings.ToLower(strings.TrimPrefix(n.typ.Name(), "Optional"))
 	}
 	return n.typ.Kind().String()
 }

@@ -17,10 +17,18 @@ export class Chat {
   attach(room) {
     this.room = room;
     this.clear();
-    room.addEventListener("entered", ({ detail }) => { if (!detail.recovered) this.clear(); });
+    room.addEventListener("entered", ({ detail }) => this.entered(detail));
     room.addEventListener("history", ({ detail }) => detail.forEach((m) => this.add(m)));
     room.addEventListener("chat", ({ detail }) => this.add(detail));
     room.addEventListener("change", ({ detail }) => this.present(detail));
+  }
+
+  // entered starts afresh for a new member. Who kept its seat but missed too
+  // much keeps what is on the page.
+  entered({ recovered, kept }) {
+    if (recovered) return;
+    if (kept) this.note("something may be missing here");
+    else this.clear();
   }
 
   clear() {

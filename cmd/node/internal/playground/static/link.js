@@ -47,10 +47,11 @@ export class Link {
     this.note(`connection lost: ${reason}`, "bad");
   }
 
-  entered({ recovered, away }) {
+  entered({ recovered, kept, away }) {
     this.state("connected");
     if (recovered) this.note(`recovered: the same seat after ${milliseconds(away)}`, "good");
-    else if (away) this.note(`came back too late for the seat, after ${milliseconds(away)}: a new member`, "warn");
+    else if (kept) this.note(`the same seat after ${milliseconds(away)}, but too much was missed`, "warn");
+    else if (away) this.note(`a new member: the seat was gone after ${milliseconds(away)}`, "warn");
     else this.note(`entered /playground/${this.room.id}`);
     this.recovered = recovered;
     this.facts();

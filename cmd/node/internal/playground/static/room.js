@@ -5,7 +5,8 @@ const latencyEvery = 1000; // ms
 
 // Room is one stay in one room. It tells what happens as events with a detail:
 //
-//   entered  {recovered, away}        admitted, or back after away ms
+//   entered  {recovered, kept, away}  admitted, or back after away ms; kept says
+//                                     that the seat is the one from before
 //   caughtup {missed}                 all that was missed has arrived
 //   refused  {code, message}
 //   change   {field, key, value, live} of the synced fields
@@ -36,7 +37,8 @@ export class Room extends EventTarget {
     s.on("connect", () => {
       const away = this.lostAt ? performance.now() - this.lostAt : 0;
       this.missed = s.recovered ? 0 : -1;
-      this.tell("entered", { recovered: s.recovered, away });
+      this.tell("entered", { recovered: s.recovered, kept: s.id === this.seat, away });
+      this.seat = s.id;
       this.lostAt = 0;
       this.measure();
     });

@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+)
+
+// listening is a listener that a server accepts from.
+type listening struct {
+	net.Listener
+	done chan struct{} // closed when Serve has returned
+}
+
+// accept opens a listener and lets srv serve it. Whatever ends that, except
+// stop, is reported through failed.
+func (s *server) accept(srv *http.Server, address string, failed func(error)) (*listening, error) {
+	inner, err := s.listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	l := &listening{inner, make(chan struct{})}
+	go func() { // stop waits for it
+		defer close(l.done)
+		if err := srv.Serve(l); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+			failed(err)
+		}
+	}()
+	return l, nil
+}
+
+// stop accepts nobody any more and returns when the accepting goroutine has
+// ended. Requests and connections go on.
+func (l *listening) stop() error {
+	err := l.Close()
+	<-l.done
+	if errors.Is(err, net.ErrClosed) {
+		return nil // by the server, which has reported why
+	}
+	return err
+}
+
+// shutdown waits for the requests of srv until ctx ends, and cuts off the rest.
+func shutdown(ctx context.Context, srv *http.Server) error {
+	err := srv.Shutdown(ctx)
+	if err != nil {
+		_ = srv.Close()
+	}
+	return err
+}

@@ -1,0 +1,248 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/playground"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
+	"github.com/parlor-rooms/parlor/transport"
+)
+
+// server holds what the parts of a running server share. Its fields are set by
+// the parts as they start.
+type server struct {
+	cfg    config.Config
+	log    *slog.Logger
+	listen func(network, address string) (net.Listener, error)
+	health health
+
+	node      *node.Node
+	transport *transport.Handler
+	public    *http.Server
+	addresses Addresses
+}
+
+// serve runs the server until ctx ends.
+func (m *Main) serve(ctx context.Context, cfg config.Config) error {
+	s := &server{cfg: cfg, log: m.logger(cfg.Log), listen: m.Listen}
+	if s.listen == nil {
+		s.listen = net.Listen
+	}
+	err := runParts(ctx, s.parts(), cfg.StopWithin, s.log, func() {
+		s.log.Info("serving", "version", m.version(), "url", "http://"+s.addresses.Public.String()+"/", "kinds", s.kindNames())
+		if m.Ready != nil {
+			m.Ready(s.addresses)
+		}
+	})
+	if err == nil {
+		s.log.Info("stopped")
+	}
+	return err
+}
+
+func (m *Main) logger(c config.Log) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // the configuration was checked
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(m.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(m.Stderr, options))
+}
+
+// parts lists what the server is made of, in the order of starting. At the end
+// the server says that it is not ready, accepts nobody, closes its sessions so
+// that stock clients come back elsewhere, and lets its rooms end.
+func (s *server) parts() []part {
+	parts := []part{s.nodePart(), s.sessionsPart(), s.publicPart(), s.readyPart()}
+	if s.cfg.Admin.Listen != "" {
+		parts = slices.Insert(parts, 0, s.adminPart())
+	}
+	return parts
+}
+
+// kinds are the relay rooms of the configuration, and those of the playground
+// if it is served.
+func (s *server) kinds() (all map[string]relay.Config, withPlayground bool) {
+	all = maps.Clone(s.cfg.Kinds)
+	if s.cfg.Playground == "off" || s.cfg.Playground == "auto" && len(all) > 0 {
+		return all, false
+	}
+	if all == nil {
+		all = make(map[string]relay.Config)
+	}
+	if _, configured := all[playground.Kind]; !configured {
+		all[playground.Kind] = playground.Rooms()
+	}
+	return all, true
+}
+
+func (s *server) kindNames() string {
+	all, _ := s.kinds()
+	return strings.Join(slices.Sorted(maps.Keys(all)), " ")
+}
+
+// nodePart runs the rooms.
+func (s *server) nodePart() part {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1) // Run's result
+	return part{
+		name: "node",
+		start: func(failed func(error)) error {
+			var kinds []actors.Behavior
+			all, _ := s.kinds()
+			for _, name := range slices.Sorted(maps.Keys(all)) {
+				kinds = append(kinds, relay.New(name, all[name]))
+			}
+			var err error
+			s.node, err = node.New(node.Config{
+				Kinds:        kinds,
+				DrainTimeout: s.cfg.StopWithin * 9 / 10, // the rest is for what follows
+				Logger:       s.log,
+			})
+			if err != nil {
+				cancel()
+				return err
+			}
+			go func() { // stop waits for it
+				err := s.node.Run(ctx)
+				if ctx.Err() == nil {
+					failed(fmt.Errorf("ended by itself: %w", err))
+				}
+				done <- err
+			}()
+			return nil
+		},
+		stop: func(limit context.Context) error {
+			cancel()
+			select {
+			case err := <-done:
+				return err
+			case <-limit.Done():
+				return limit.Err()
+			}
+		},
+	}
+}
+
+// sessionsPart answers requests; nobody can send any yet.
+func (s *server) sessionsPart() part {
+	return part{
+		name: "sessions",
+		start: func(func(error)) error {
+			t := s.cfg.Transport
+			var err error
+			s.transport, err = transport.New(s.node, transport.Config{
+				Path:           t.Path,
+				PingInterval:   t.PingInterval,
+				PingTimeout:    t.PingTimeout,
+				ConnectTimeout: t.ConnectTimeout,
+				CloseTimeout:   min(3*time.Second, s.cfg.StopWithin/2),
+				MaxPayload:     t.MaxPayload,
+				Outbox:         transport.Limits{Bytes: t.Outbox.Bytes, Packets: t.Outbox.Packets},
+				Transports:     t.Transports,
+				Cookie:         t.Cookie,
+				Origins:        t.Origins,
+				Logger:         s.log,
+			})
+			if err != nil {
+				return err
+			}
+			routes, err := s.routes()
+			s.public = s.httpServer(s.transport.Mount(routes))
+			return err
+		},
+		stop: func(limit context.Context) error {
+			// Shutdown knows nothing of WebSockets and would wait for every poll.
+			if err := s.transport.Close(limit); err != nil {
+				_ = s.public.Close()
+				return err
+			}
+			return shutdown(limit, s.public)
+		},
+	}
+}
+
+// routes are the paths beside Socket.IO.
+func (s *server) routes() (*http.ServeMux, error) {
+	mux := http.NewServeMux()
+	if s.cfg.Admin.Listen == "" {
+		s.health.mount(mux)
+	}
+	if _, ok := s.kinds(); !ok {
+		return mux, nil
+	}
+	page, err := playground.Handler(strings.TrimSuffix(s.cfg.Transport.Path, "/") + "/")
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/", page)
+	return mux, nil
+}
+
+// publicPart lets clients in.
+func (s *server) publicPart() part {
+	var l *listening
+	return part{
+		name: "listener",
+		start: func(failed func(error)) (err error) {
+			if l, err = s.accept(s.public, string(s.cfg.Listen), failed); err == nil {
+				s.addresses.Public = l.Addr()
+			}
+			return err
+		},
+		stop: func(context.Context) error { return l.stop() },
+	}
+}
+
+// adminPart serves operators, from before the first client to after the last.
+func (s *server) adminPart() part {
+	var l *listening
+	admin := s.httpServer(adminHandler(&s.health, s.cfg.Admin.Token))
+	return part{
+		name: "admin listener",
+		start: func(failed func(error)) (err error) {
+			if l, err = s.accept(admin, string(s.cfg.Admin.Listen), failed); err == nil {
+				s.addresses.Admin = l.Addr()
+				s.log.Info("admin", "url", "http://"+l.Addr().String()+"/")
+			}
+			return err
+		},
+		stop: func(limit context.Context) error {
+			if err := l.stop(); err != nil {
+				return err
+			}
+			return shutdown(limit, admin)
+		},
+	}
+}
+
+// readyPart says that all the others have started.
+func (s *server) readyPart() part {
+	return part{
+		name:  "readiness",
+		start: func(func(error)) error { s.health.ready.Store(true); return nil },
+		stop:  func(context.Context) error { s.health.ready.Store(false); return nil },
+	}
+}
+
+func (s *server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       75 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+}

@@ -1,0 +1,31 @@
+// Command parlor is the ready-made server: relay rooms from a configuration
+// file, a playground, and everything that runs a node.
+//
+//	parlor serve --listen 127.0.0.1:8080 --config parlor.yaml
+//	parlor config print
+//
+// The first SIGINT or SIGTERM stops it in order; the second ends it at once.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+)
+
+// version is set by the linker: -X main.version=v1.2.3.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from then on a signal has its default effect
+	m := app.Main{Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	if err := m.Run(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "parlor: %v\n", err)
+		os.Exit(1)
+	}
+}
