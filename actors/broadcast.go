@@ -81,8 +81,8 @@ func (b *Broadcast[D]) encode(event string, args []any) (GatewayHost, error) {
 	if err != nil {
 		return nil, err
 	}
-	if event == "" || len(event) > MaxEventName || ReservedEvent(event) {
-		return nil, Errorf(CodeInvalid, "event name %q is reserved, empty or too long", clip(event, MaxEventName))
+	if err := checkEventName(event); err != nil {
+		return nil, Errorf(CodeInvalid, "%v", err)
 	}
 	raw, err := EncodeArgs(&event, args...)
 	b.to.Event, b.to.Data = event, raw

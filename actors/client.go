@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -183,15 +184,12 @@ func gatewayResult(out any) (GatewayResult, error) {
 	}
 	r := GatewayResult{NoAck: true}
 	for _, reply := range replies {
+		if err := checkEventName(reply.Event); err != nil {
+			return GatewayResult{}, fmt.Errorf("reply: %w", err)
+		}
 		args := []any{reply.Data}
-		switch data := reply.Data.(type) {
-		case nil:
+		if reply.Data == nil {
 			args = nil
-		case Args:
-			args = args[:0]
-			for i := range data.List {
-				args = append(args, data.At(i))
-			}
 		}
 		raw, err := EncodeArgs(&reply.Event, args...)
 		if err != nil {

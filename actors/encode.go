@@ -17,9 +17,7 @@ import (
 func EncodeArgs(event *string, args ...any) (Raw, error) {
 	p := payload{json: append(make([]byte, 0, 64), '[')}
 	if event != nil {
-		if err := p.append(*event); err != nil {
-			return Raw{}, err
-		}
+		p.json = appendString(p.json, *event)
 	}
 	for i, arg := range args {
 		if err := p.append(arg); err != nil {
@@ -150,7 +148,7 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 		return append(dst, v...), nil
 	case string:
 		if plainString(v) {
-			return append(append(append(dst, '"'), v...), '"'), nil
+			return appendString(dst, v), nil
 		}
 	case int:
 		return strconv.AppendInt(dst, int64(v), 10), nil
@@ -167,6 +165,14 @@ func appendJSON(dst []byte, v any) ([]byte, error) {
 		return dst, err
 	}
 	return out[:len(out)-1], nil // without the newline
+}
+
+func appendString(dst []byte, s string) []byte {
+	if plainString(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	dst, _ = appendJSON(dst, s) // never fails for a string
+	return dst
 }
 
 // plainString reports whether s stands for itself between quotes.

@@ -153,14 +153,7 @@ func (g *Gateway[D]) Guard(allow func(ctx context.Context, c *Client[D], event s
 // the acknowledgement as {"error":{code,message}} if one was asked for, else
 // to the event "exception".
 func Handle[D, In, Out any](g *Gateway[D], event string, h func(context.Context, *Client[D], In) (Out, error)) {
-	switch {
-	case event == "" || len(event) > MaxEventName:
-		g.fail(fmt.Errorf("event name %q: want 1 to %d bytes", event, MaxEventName))
-	case ReservedEvent(event):
-		g.fail(fmt.Errorf("event name %q is reserved", event))
-	case g.handlers[event] != nil:
-		g.fail(fmt.Errorf("event %q is registered twice", event))
-	}
+	g.fail(checkHandler(event, g.handlers[event] != nil, h == nil, errors.Join(checkIn[In](), checkOut[Out]())))
 	decode := newDecoder[In]()
 	g.handlers[event] = func(ctx context.Context, c *Client[D], ev *Event) (any, error) {
 		in, err := decode(ev)

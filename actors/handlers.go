@@ -123,19 +123,23 @@ func OnAny[S any](k *Kind[S], h func(s *S, t *Turn, event string, args Args) (an
 // register adds the handler of an event. mistake is what is wrong with its
 // types, or nil.
 func (k *Kind[S]) register(event string, missing bool, mistake error, h handler[S]) {
-	switch {
-	case event == "" || len(event) > MaxEventName:
-		k.fail(fmt.Errorf("event name %q: want 1 to %d bytes", clip(event, MaxEventName), MaxEventName))
-	case ReservedEvent(event):
-		k.fail(fmt.Errorf("event name %q is reserved", event))
-	case k.handlers[event] != nil:
-		k.fail(fmt.Errorf("event %q is registered twice", event))
-	case missing:
-		k.fail(fmt.Errorf("event %q: the handler is nil", event))
-	case mistake != nil:
-		k.fail(fmt.Errorf("event %q: %w", event, mistake))
-	}
+	k.fail(checkHandler(event, k.handlers[event] != nil, missing, mistake))
 	k.handlers[event] = h
+}
+
+func checkHandler(event string, taken, missing bool, mistake error) error {
+	if err := checkEventName(event); err != nil {
+		return err
+	}
+	switch {
+	case taken:
+		return fmt.Errorf("event %q is registered twice", event)
+	case missing:
+		return fmt.Errorf("event %q: the handler is nil", event)
+	case mistake != nil:
+		return fmt.Errorf("event %q: %w", event, mistake)
+	}
+	return nil
 }
 
 // decoder turns the arguments of an event into what its handler wants.

@@ -1,6 +1,9 @@
 package actors
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Limits of names, in bytes.
 const (
@@ -80,6 +83,18 @@ func validCode(c Code) bool {
 		}
 	}
 	return true
+}
+
+// checkEventName says what is wrong with the name of an event that rooms,
+// gateways and clients may use.
+func checkEventName(name string) error {
+	switch {
+	case name == "" || len(name) > MaxEventName:
+		return fmt.Errorf("event name %q: want 1 to %d bytes", clip(name, MaxEventName), MaxEventName)
+	case ReservedEvent(name):
+		return fmt.Errorf("event name %q is reserved", name)
+	}
+	return nil
 }
 
 // ReservedEvent reports whether clients and rooms may not use name for an

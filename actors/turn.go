@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -220,8 +219,8 @@ func (e Emitter) Ask(timeout time.Duration, then func(*Turn, []Answer), event st
 }
 
 func (e *Emitter) encode(event string, args []any) {
-	if event == "" || len(event) > MaxEventName || ReservedEvent(event) {
-		panic(fmt.Sprintf("actors: event name %q is reserved, empty or longer than %d bytes", clip(event, MaxEventName), MaxEventName))
+	if err := checkEventName(event); err != nil {
+		panic("actors: emit: " + err.Error())
 	}
 	raw, err := EncodeArgs(&event, args...)
 	if err != nil {

@@ -126,7 +126,7 @@ func TestEmitPanicsBeforeAnythingIsSent(t *testing.T) {
 		"no name":         {"", 1, `event name ""`},
 		"a reserved name": {"room:state", 1, `event name "room:state" is reserved`},
 		"another":         {"disconnect", 1, "is reserved"},
-		"a long name":     {strings.Repeat("e", 129), 1, "longer than 128 bytes"},
+		"a long name":     {strings.Repeat("e", 129), 1, "want 1 to 128 bytes"},
 		"a channel":       {"moved", make(chan int), "actors: emit moved: argument 1: json: unsupported type: chan int"},
 		"NaN":             {"moved", math.NaN(), "actors: emit moved: argument 1: json: unsupported value: NaN"},
 		"too many":        {"moved", make([]actors.Binary, 3), ""},
