@@ -1,0 +1,148 @@
+package connection
+
+import (
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// Authenticated brings back the result of Effects.Authenticate. An error that
+// is not for clients refuses as CodeUnauthorized.
+func (m *Machine) Authenticated(member actors.MemberID, id actors.Identity, err error) {
+	if m.closing {
+		return
+	}
+	for namespace, sp := range m.spaces { // at most one has asked for this member
+		switch {
+		case sp.left != nil && sp.left.state == authenticating && sp.left.join.Member == member:
+			m.answered(namespace, sp)
+			return
+		case sp.stay != nil && sp.stay.state == authenticating && sp.stay.join.Member == member:
+			m.authenticated(sp, id, err)
+			return
+		}
+	}
+}
+
+func (m *Machine) authenticated(sp *space, id actors.Identity, err error) {
+	s := sp.stay
+	if err == nil {
+		s.join.Identity = id
+		m.enter(s)
+		return
+	}
+	e := actors.AsError(err)
+	if e.Code == actors.CodeInternal {
+		e = actors.Errorf(actors.CodeUnauthorized, "not authorized")
+	}
+	m.end(s.namespace, sp)
+	m.refuse(s.namespace, e)
+}
+
+// isAnswer reports whether asked is the member id of a stay that waits for a
+// room's answer.
+func isAnswer(s *stay, asked actors.MemberID) bool {
+	return s != nil && s.state == joining && s.join.Member == asked
+}
+
+// Joined says that a room has given a seat.
+func (m *Machine) Joined(j *wire.Joined) {
+	namespace := j.Room.Namespace()
+	sp := m.spaces[namespace]
+	switch {
+	case sp == nil:
+	case isAnswer(sp.left, j.Asked): // the room was told that it has left
+		m.answered(namespace, sp)
+	case isAnswer(sp.stay, j.Asked):
+		s := sp.stay
+		s.state, s.member = joined, j.Member
+		for _, e := range s.early {
+			e.Member = s.member
+			m.effect.ToRoom(e.Room, e)
+		}
+		s.early = nil
+	}
+}
+
+// Refused says that a room has given no seat.
+func (m *Machine) Refused(r *wire.Refused) {
+	namespace := r.Room.Namespace()
+	sp := m.spaces[namespace]
+	switch {
+	case sp == nil:
+	case isAnswer(sp.left, r.Asked):
+		m.answered(namespace, sp)
+	case isAnswer(sp.stay, r.Asked):
+		m.end(namespace, sp)
+		m.refuse(namespace, r.Err)
+	}
+}
+
+// Moved says that a room has left memory or moved: a join is sent again, and a
+// client whose room went away without a word reconnects. A room answers at
+// most one Join at a time of a connection, and nothing else, with Moved; so it
+// is clear what it answers.
+func (m *Machine) Moved(v *wire.Moved) {
+	m.effect.Relocate(v.Room)
+	namespace := v.Room.Namespace()
+	sp := m.spaces[namespace]
+	switch {
+	case sp == nil:
+	case sp.left != nil && sp.left.state == joining:
+		m.answered(namespace, sp)
+	case sp.stay == nil || sp.stay.gateway:
+	case sp.stay.state == joining:
+		m.effect.ToRoom(v.Room, sp.stay.join)
+	case sp.stay.state == joined:
+		m.close(actors.ReasonShutdown)
+	}
+}
+
+// Unreachable says that a room could not be found. What was sent to it is
+// lost.
+func (m *Machine) Unreachable(room actors.RoomRef, err *actors.Error) {
+	namespace := room.Namespace()
+	sp := m.spaces[namespace]
+	switch {
+	case sp == nil:
+	case sp.left != nil && sp.left.state == joining:
+		m.answered(namespace, sp)
+	case sp.stay == nil || sp.stay.gateway:
+	case sp.stay.state == joining:
+		m.end(namespace, sp)
+		m.refuse(namespace, err)
+	case sp.stay.state == joined:
+		m.close(actors.ReasonShutdown)
+	}
+}
+
+// Gone says that a room has taken the member out.
+func (m *Machine) Gone(g *wire.Gone) {
+	namespace := g.Room.Namespace()
+	if sp := m.spaces[namespace]; sp != nil && sp.stay != nil && sp.stay.state == joined && sp.stay.member == g.Member {
+		m.end(namespace, sp)
+	}
+}
+
+// ClientGone says that a gateway has refused the client, or sent it away.
+func (m *Machine) ClientGone(namespace string) {
+	sp := m.spaces[namespace]
+	if sp != nil && sp.stay != nil && sp.stay.gateway && sp.stay.state == joined {
+		m.end(namespace, sp)
+	}
+}
+
+// Credit says that a room has worked off events.
+func (m *Machine) Credit(c *wire.Credit) {
+	sp := m.spaces[c.Room.Namespace()]
+	if sp == nil || sp.stay == nil || sp.stay.state != joined || sp.stay.member != c.Member {
+		return
+	}
+	s := sp.stay
+	if link := min(c.Link, s.link); link > s.done {
+		s.done = link
+		if n := s.held - s.beyond(); n > 0 {
+			s.held -= n
+			m.effect.Release(n)
+		}
+	}
+}
