@@ -30,6 +30,7 @@ type server struct {
 	node      *node.Node
 	transport *transport.Handler
 	public    *http.Server
+	silent    *silent // of public
 	addresses Addresses
 }
 
@@ -160,7 +161,7 @@ func (s *server) sessionsPart() part {
 				return err
 			}
 			routes, err := s.routes()
-			s.public = s.httpServer(s.transport.Mount(routes))
+			s.public, s.silent = s.httpServer(s.transport.Mount(routes))
 			return err
 		},
 		stop: func(limit context.Context) error {
@@ -169,7 +170,7 @@ func (s *server) sessionsPart() part {
 				_ = s.public.Close()
 				return err
 			}
-			return shutdown(limit, s.public)
+			return shutdown(limit, s.public, s.silent)
 		},
 	}
 }
@@ -209,7 +210,7 @@ func (s *server) publicPart() part {
 // adminPart serves operators, from before the first client to after the last.
 func (s *server) adminPart() part {
 	var l *listening
-	admin := s.httpServer(adminHandler(&s.health, s.cfg.Admin.Token))
+	admin, silent := s.httpServer(adminHandler(&s.health, s.cfg.Admin.Token))
 	return part{
 		name: "admin listener",
 		start: func(failed func(error)) (err error) {
@@ -223,7 +224,7 @@ func (s *server) adminPart() part {
 			if err := l.stop(); err != nil {
 				return err
 			}
-			return shutdown(limit, admin)
+			return shutdown(limit, admin, silent)
 		},
 	}
 }
@@ -237,12 +238,14 @@ func (s *server) readyPart() part {
 	}
 }
 
-func (s *server) httpServer(h http.Handler) *http.Server {
+func (s *server) httpServer(h http.Handler) (*http.Server, *silent) {
+	quiet := &silent{conns: make(map[net.Conn]struct{})}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       75 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
-	}
+		ConnState:         quiet.note,
+	}, quiet
 }
