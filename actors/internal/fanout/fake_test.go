@@ -22,6 +22,7 @@ type fakeSocket struct {
 	limit   int // of packets that wait; 0 means none
 	bytes   int // limit of bytes that wait, which the only packet may exceed; 0 means none
 	closed  actors.LeaveReason
+	broken  bool // refuses everything in a way the contract does not know
 
 	onDrained []func()
 	armed     int // calls of WhenDrained
@@ -38,6 +39,8 @@ func (s *fakeSocket) Push(p *actors.Packet) error {
 		n, b = n+1, b+size(q)
 	}
 	switch {
+	case s.broken:
+		return actors.ErrDropped
 	case s.closed != "":
 		return net.ErrClosed
 	case p.Class == actors.Volatile && len(s.waiting) > 0:

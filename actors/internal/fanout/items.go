@@ -105,12 +105,11 @@ func (m *Machine) sync(r *room, s *wire.Sync) {
 // ago, unless it has to wait for its socket.
 func (m *Machine) follow(mem *member, prev uint64) {
 	mir := &mem.room.mirror
-	busy := mem.busy()
-	if !busy && !mem.fresh && mem.version == prev && !mir.concerns(mem.id, prev) {
+	if !mem.busy() && mem.version == prev && !mir.concerns(mem.id, prev) {
 		mem.version = mir.version
 		return
 	}
-	if busy || m.lagging(mem.conn) {
+	if m.lagging(mem.conn) {
 		m.tally.conflated++
 		m.await(mem)
 		return

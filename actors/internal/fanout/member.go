@@ -51,36 +51,33 @@ func (mem *member) behind() bool {
 // send pushes an event or acknowledgement to mem, or queues or drops it.
 func (m *Machine) send(mem *member, p *actors.Packet) {
 	c := mem.conn
-	if c.closed {
-		return
-	}
-	if p.Class == actors.Volatile {
-		if mem.busy() || m.lagging(c) {
-			m.tally.volatileDropped++
-			return
+	switch {
+	case c.closed:
+	case p.Class == actors.Volatile:
+		m.sendVolatile(mem, p)
+	default:
+		// Whoever sees an event has the state it refers to, even if its socket
+		// lags: this costs one patch per event at the most.
+		if !mem.busy() && mem.behind() {
+			if m.catchUp(mem); mem.busy() {
+				m.advance(mem)
+			}
 		}
-		if mem.behind() {
-			m.advance(mem)
-		}
-		if mem.busy() || mem.behind() {
-			m.tally.volatileDropped++
+		if mem.busy() {
+			m.enqueue(mem, p)
 			return
 		}
 		m.push(c, p)
+	}
+}
+
+func (m *Machine) sendVolatile(mem *member, p *actors.Packet) {
+	m.advance(mem) // if that stops short of the latest state, the socket lags
+	if m.lagging(mem.conn) {
+		m.tally.volatileDropped++
 		return
 	}
-	// Whoever sees an event has the state it refers to, even if its socket
-	// lags: this costs one patch per event at the most.
-	if !mem.busy() && mem.behind() {
-		if m.catchUp(mem); mem.busy() {
-			m.advance(mem)
-		}
-	}
-	if mem.busy() {
-		m.enqueue(mem, p)
-		return
-	}
-	m.push(c, p)
+	m.push(mem.conn, p)
 }
 
 func (m *Machine) enqueue(mem *member, p *actors.Packet) {
@@ -89,7 +86,6 @@ func (m *Machine) enqueue(mem *member, p *actors.Packet) {
 	if frames := len(mem.queue) - mem.replay; frames >= limits.Backlog || frames > 0 && mem.bytes+n > limits.BacklogBytes {
 		m.tally.tooSlow++
 		m.closeSocket(mem.conn, actors.ReasonTooSlow)
-		mem.release()
 		return
 	}
 	mem.queue = append(mem.queue, p)

@@ -159,6 +159,30 @@ func TestTheBacklogIsBounded(t *testing.T) {
 	}
 }
 
+func TestReplayedEventsDoNotMakeTheBacklogLarger(t *testing.T) {
+	s := newShard(smallParts())
+	ada := s.socket(1)
+	ada.stalled = true
+	a := admit("ada", 1)
+	a.Resumed, a.Since = true, 1
+	for range 10 {
+		a.Replay = append(a.Replay, event(strings.Repeat("x", 100)))
+	}
+	s.deliver(mirrorOf(1), a)
+	for range 6 {
+		ada.take(1)
+		s.settle()
+	}
+	s.deliver(event(strings.Repeat("x", 45)), event(strings.Repeat("x", 45)))
+	if ada.closed != "" {
+		t.Fatalf("closed for %q with a backlog that fits", ada.closed)
+	}
+	s.deliver(event("x"))
+	if ada.closed != actors.ReasonTooSlow {
+		t.Errorf("closed for %q with a backlog that does not fit", ada.closed)
+	}
+}
+
 func TestAResumedMemberGetsWhatItMissed(t *testing.T) {
 	back := func(since uint64, replay ...wire.Emit) wire.Admit {
 		a := admit("ada", 1)
@@ -236,12 +260,12 @@ func TestAHugePatchDoesNotMakeAReaderTooSlow(t *testing.T) {
 			if who == "one member" {
 				change = set(hand, "ada", huge)
 			}
-			s.deliver(event("before"), syncTo(2, change, set(notes, "n", `1`)), event("a"), volatileEvent("v"))
+			s.deliver(syncTo(2, change, set(notes, "n", `1`)), event("a"), volatileEvent("v"))
 			s.deliver(syncTo(3, set(notes, "n", `2`)), event("b"))
 			s.finish(ada)
-			want := []string{"answer", "last", "before", "patch", "patch", "a", "b"}
+			want := []string{"answer", "last", "patch", "patch", "a", "b"}
 			if who == "one member" {
-				want = slices.Insert(want, 3, "patch")
+				want = slices.Insert(want, 2, "patch")
 			}
 			wantKinds(t, ada, want...)
 			if ada.closed != "" {
@@ -271,6 +295,110 @@ func TestALongStateDoesNotHoldUpOtherRooms(t *testing.T) {
 	if got := kinds(ada); !slices.Contains(got, "patch") {
 		t.Errorf("the client got %v: the patch of the other room waits for the state", got)
 	}
+}
+
+// What a member is sent on leaving may come from a state that is not there any
+// more when its socket takes it.
+func TestOnLeavingTheStateStaysThatOfTheMoment(t *testing.T) {
+	state := func(v int, fields string) string {
+		return fmt.Sprintf(`2["room:state",{"v":%d,"part":0,"last":true,"fields":{%s,"hand":{}}}]`, v, fields)
+	}
+	tests := []struct {
+		name  string
+		items []wire.Item
+		want  []string // after the answer and the first part of the state at version 1
+	}{
+		{"the state begun is out of reach", []wire.Item{
+			syncTo(2, del(notes, "k0")), syncTo(3, del(notes, "k1")), syncTo(4, del(notes, "k2")),
+			syncTo(5, del(notes, "k3"), del(notes, "k4")), syncTo(6, set(title, "", `6`))},
+			[]string{state(6, `"notes":{},"title":6`), `2["a"]`, `1`}},
+		{"another mirror came, of the same version", []wire.Item{mirrorOf(1, set(notes, "new", `1`))},
+			[]string{state(1, `"notes":{"new":1}`), `2["a"]`, `1`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			limits := smallParts()
+			limits.Removed = 1
+			s := newShard(limits)
+			ada := stalledAdmit(s)
+			ada.take(1)
+			s.settle()
+			s.deliver(event("a"))
+			for _, item := range tt.items {
+				s.deliver(item)
+			}
+			s.deliver(wire.Remove{Member: "ada", Disconnect: true})
+			s.epoch++
+			s.deliver(mirrorOf(9, set(notes, "later", `1`)))
+			s.settle()
+			s.finish(ada)
+			ada.got = ada.got[2:]
+			wantTexts(t, ada, tt.want...)
+		})
+	}
+}
+
+func TestOnLeavingTheStateOfAnotherMirrorIsNotLeftOut(t *testing.T) {
+	s := newShard(smallParts())
+	ada := s.socket(1)
+	ada.stalled = true
+	a := admit("ada", 1)
+	a.Resumed, a.Since, a.Replay = true, 1, []wire.Emit{event("a"), event("b")}
+	s.deliver(mirrorOf(1, set(notes, "old", `1`)), a)
+	s.deliver(mirrorOf(1, set(notes, "new", `1`)), wire.Remove{Member: "ada", Disconnect: true})
+	s.finish(ada)
+	wantTexts(t, ada, `0{"sid":"ada"}`,
+		`2["room:state",{"v":1,"part":0,"last":true,"fields":{"notes":{"new":1},"hand":{}}}]`, `2["a"]`, `2["b"]`, `1`)
+}
+
+func TestAMemberIsServedWithinTheBatchInWhichItsSocketDrained(t *testing.T) {
+	for _, pushed := range []bool{false, true} {
+		t.Run(fmt.Sprint("pushed to in the same batch ", pushed), func(t *testing.T) {
+			s := newShard(Limits{})
+			ada := s.socket(1)
+			s.deliver(mirrorOf(1), admit("ada", 1))
+			ada.stalled = true
+			s.deliver(event("a"))
+			s.deliver(syncTo(2, set(title, "", `2`)))
+			ada.resume()
+			s.asStale(1)
+			if pushed {
+				lobby := actors.RoomRef{Kind: "lobby", ID: "1"}
+				s.Deliver(&wire.Deliver{Room: lobby, Namespace: lobby.Namespace(), Items: []wire.Item{admit("ada", 1)}})
+			}
+			s.Drained(s.posted[0])
+			s.Flush()
+			ada.texts()
+			if mem := s.rooms[board].byID["ada"]; mem.behind() {
+				t.Error("it waits although its socket does not lag")
+			}
+		})
+	}
+}
+
+// asStale makes the machine believe, until the next flush, that a socket lags.
+func (s *shard) asStale(conn uint64) {
+	c := s.conns[conn]
+	s.touch(c)
+	c.asked, c.lag = true, true
+}
+
+// A volatile event must not overtake the state it may refer to, though the
+// socket was ready when the batch began.
+func TestAVolatileEventIsDroppedIfTheStateBeforeItDoesNotFit(t *testing.T) {
+	s := newShard(Limits{Gather: 1})
+	ada := s.socket(1)
+	s.deliver(mirrorOf(1), admit("ada", 1))
+	ada.stalled = true
+	s.deliver(event("a"))
+	s.deliver(syncTo(2, set(title, "", `2`)))
+	ada.resume()
+	ada.stalled = true
+	lobby := actors.RoomRef{Kind: "lobby", ID: "1"}
+	s.Deliver(&wire.Deliver{Room: lobby, Namespace: lobby.Namespace(), Items: []wire.Item{admit("ada", 1)}})
+	s.deliver(volatileEvent("v"))
+	s.finish(ada)
+	wantKinds(t, ada, "answer", "last", "a", "answer", "patch")
 }
 
 func TestOnLeavingNothingIsHeldForASocketThatIsGone(t *testing.T) {
@@ -320,5 +448,9 @@ func TestAStateIsNotEncodedForEachOfACrowd(t *testing.T) {
 	}
 	if encoded > crowd/10 {
 		t.Errorf("the state was encoded %d times for %d members", encoded, crowd)
+	}
+	got := s.socket(crowd - 1).texts()
+	if n := len(got); n > 3 || n == 3 && len(got[2]) > len(got[1])/2 {
+		t.Errorf("the last one got %d packets, a patch of %d bytes on a state of %d", n, len(got[2]), len(got[1]))
 	}
 }

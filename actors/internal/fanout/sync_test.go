@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -46,6 +47,25 @@ func TestAMemberSeesOnlyItsOwnEntries(t *testing.T) {
 		`2["room:patch",{"v":3,"set":{"hand":{"bob":6}}}]`,
 		`2["room:patch",{"v":4,"del":{"hand":["bob"]}}]`,
 	)
+}
+
+// Its own entries go with the state of the same version, not with one that
+// serves others still.
+func TestOwnEntriesAreOfTheVersionOfTheirState(t *testing.T) {
+	s := newShard(Limits{})
+	s.socket(1)
+	bob := s.socket(2)
+	var entries []actors.Change
+	for i := range 100 {
+		entries = append(entries, set(notes, fmt.Sprint(i), `1`))
+	}
+	s.deliver(mirrorOf(1, append(entries, set(hand, "bob", `1`))...), admit("ada", 1))
+	s.deliver(syncTo(2, set(hand, "bob", `2`)))
+	s.deliver(admit("bob", 2))
+	got := bob.texts()
+	if len(got) != 2 || !strings.Contains(got[1], `"v":2,`) || !strings.Contains(got[1], `"hand":{"bob":2}`) {
+		t.Errorf("got %s", got)
+	}
 }
 
 func TestAFieldForAnUnknownAudienceIsForNobody(t *testing.T) {
@@ -223,17 +243,37 @@ func TestWhoKeepsUpGetsAPatchHoweverMuchIsRemoved(t *testing.T) {
 	}
 }
 
-func TestANewMirrorStartsEverybodyAfresh(t *testing.T) {
-	s := newShard(Limits{})
-	ada := s.socket(1)
-	s.deliver(mirrorOf(5, set(notes, "old", `1`)), admit("ada", 1))
-	ada.texts()
-	s.epoch++
-	s.deliver(mirrorOf(2, set(notes, "new", `1`)))
-	s.deliver(syncTo(3, set(notes, "n", `2`)))
-	wantTexts(t, ada,
-		`2["room:state",{"v":2,"part":0,"last":true,"fields":{"notes":{"new":1},"hand":{}}}]`,
-		`2["room:patch",{"v":3,"set":{"notes":{"n":2}}}]`)
+func TestAnotherMirrorStartsEverybodyAfresh(t *testing.T) {
+	for _, version := range []uint64{2, 5, 9} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			s := newShard(Limits{})
+			ada := s.socket(1)
+			s.deliver(mirrorOf(5, set(notes, "old", `1`)), admit("ada", 1))
+			ada.texts()
+			s.epoch++
+			s.deliver(mirrorOf(version, set(notes, "new", `1`)))
+			s.deliver(syncTo(version+1, set(notes, "n", `2`)))
+			wantTexts(t, ada,
+				fmt.Sprintf(`2["room:state",{"v":%d,"part":0,"last":true,"fields":{"notes":{"new":1},"hand":{}}}]`, version),
+				fmt.Sprintf(`2["room:patch",{"v":%d,"set":{"notes":{"n":2}}}]`, version+1))
+		})
+	}
+}
+
+// What is remembered of removals goes oldest first, whichever field it is of.
+func TestTheOldestRemovalIsForgottenFirst(t *testing.T) {
+	for _, fields := range [][]int{{notes, title}, {title, notes}} {
+		var mir mirror
+		w := mirrorOf(1, set(fields[0], "k", `1`), set(fields[1], "k", `1`))
+		mir.reset(&w, "/board/q3", Limits{Removed: 1})
+		for i, f := range fields {
+			s := syncTo(uint64(2+i), del(f, "k"))
+			mir.apply(&s)
+		}
+		if mir.floor != 2 {
+			t.Errorf("fields %v: patches start from version %d on, want 2", fields, mir.floor)
+		}
+	}
 }
 
 func TestSyncsThatDoNotFollowTheMirrorAreIgnored(t *testing.T) {

@@ -88,6 +88,12 @@ func TestEachSocketIsFlushedOncePerBatch(t *testing.T) {
 	if ada.flushes != 1 || bob.flushes != 1 {
 		t.Errorf("%d and %d flushes, want one each", ada.flushes, bob.flushes)
 	}
+	ada.stalled = true
+	s.deliver(event("h"))
+	s.deliver(syncTo(3, set(notes, "n", `2`)))
+	if ada.flushes != 2 || bob.flushes != 3 {
+		t.Errorf("%d and %d flushes, want 2 and 3: the lagging one was sent no patch", ada.flushes, bob.flushes)
+	}
 }
 
 // What is not flushed counts against the outbox of a socket that keeps up, so
@@ -245,6 +251,7 @@ func TestAClosedSocketIsLeftAloneUntilItsMemberIsRemoved(t *testing.T) {
 	}{
 		{"closed", func(s *fakeSocket) { s.Close(actors.ReasonTransportClosed) }, 1, 0},
 		{"too slow", func(s *fakeSocket) { s.stalled, s.limit = true, 1 }, 0, 1},
+		{"refusing what it may not", func(s *fakeSocket) { s.broken = true }, 1, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -324,5 +331,22 @@ func TestStatsAndSocketsMayBeOnOtherGoroutines(t *testing.T) {
 	s.Drained(<-posted)
 	if got := s.Stats(); got.VolatileDropped != 100 || got.Members != 1 {
 		t.Errorf("%d volatile packets dropped and %d members, want 100 and 1", got.VolatileDropped, got.Members)
+	}
+}
+
+func TestNothingIsKeptForASocketThatHasClosed(t *testing.T) {
+	s := newShard(smallParts())
+	ada := stalledAdmit(s)
+	s.deliver(event("a"), event("b"))
+	ada.closed = actors.ReasonTransportError
+	lobby := actors.RoomRef{Kind: "lobby", ID: "1"}
+	s.Deliver(&wire.Deliver{Room: lobby, Namespace: lobby.Namespace(), Items: []wire.Item{admit("ada", 1)}})
+	late := admit("eve", 1)
+	late.Resumed, late.Since, late.Replay = true, 1, []wire.Emit{event("c")}
+	s.deliver(late)
+	for _, id := range []actors.MemberID{"ada", "eve"} {
+		if mem := s.rooms[board].byID[id]; mem.busy() || len(mem.conn.waiting) > 0 {
+			t.Errorf("packets for %s still wait for the closed socket", id)
+		}
 	}
 }
