@@ -23,7 +23,7 @@ func (s *session) openWebSocket(w http.ResponseWriter, r *http.Request, header h
 		ws.end(ending{why: actors.ReasonShutdown})
 	}
 	ws.out.Flush()
-	ws.start(ws.receive)
+	ws.start()
 }
 
 // serveUpgrade takes a WebSocket that comes to replace polling.
@@ -37,40 +37,30 @@ func (s *session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if s.state != stateOpen || s.ws.Load() != nil || s.probe != nil {
 		s.mu.Unlock()
-		ws.start(func() ending { return ending{bare: true} })
+		ws.turnAway()
 		return
 	}
+	ws.probing = true
 	s.probe, s.probed = ws, false
 	s.mu.Unlock()
-	ws.start(ws.probe)
+	ws.start()
 }
 
-// probe reads a WebSocket that came to upgrade the session: a ping, which it
-// answers, and the word that it takes over. The client pauses polling between
-// the two. If it does anything else, or nothing for too long, the session goes
-// on polling.
-func (ws *webSocket) probe() ending {
-	s := ws.s
-	for {
-		p, buf, err := ws.next()
-		if err != nil {
-			s.abandon(ws)
-			return ws.ending(err)
-		}
-		ping := p.Type == engineio.Ping && string(p.Data) == probeData
-		upgrade := p.Type == engineio.Upgrade
-		s.h.scratch.put(buf)
-		switch {
-		case ping:
-			ws.control(textFrame(engineio.Packet{Type: engineio.Pong, Data: []byte(probeData)}))
-			s.release(ws)
-		case upgrade && s.adopt(ws):
-			return ws.receive()
-		default:
-			s.abandon(ws)
-			return ending{bare: true}
-		}
+// probe handles one packet of a WebSocket that came to upgrade the session: a
+// ping, which it answers, and the word that it takes over. The client pauses
+// polling between the two. If it does anything else, or nothing for too long,
+// the session goes on polling.
+func (ws *webSocket) probe(p engineio.Packet) (e ending, over bool) {
+	switch {
+	case p.Type == engineio.Ping && string(p.Data) == probeData:
+		ws.control(textFrame(engineio.Packet{Type: engineio.Pong, Data: []byte(probeData)}))
+		ws.s.release(ws)
+		return ending{}, false
+	case p.Type == engineio.Upgrade && ws.s.adopt(ws):
+		ws.probing = false
+		return ending{}, false
 	}
+	return ending{bare: true}, true
 }
 
 // release lets the GET that waits go, so that the client can stop polling.

@@ -15,11 +15,12 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/transport/internal/engineio"
 	"github.com/parlor-rooms/parlor/transport/internal/outbox"
+	"github.com/parlor-rooms/parlor/transport/internal/socketio"
 )
 
 const (
-	// readBuffer is gorilla's read buffer for each socket. Larger messages are
-	// read past it.
+	// readBuffer is the read buffer of each socket, in bytes. What of a message
+	// does not fit is read past it.
 	readBuffer = 512
 
 	// fragmentBytes is how many bytes on the wire a message may take beyond
@@ -40,11 +41,13 @@ type webSocket struct {
 	raw     net.Conn
 	out     *outbox.Outbox
 	gorilla *websocket.Conn
+	buffer  *bufio.Reader // gorilla's, of what Read reads
 
 	// Owned by the reader.
 	budget   int   // how many more bytes may be read before a message must have come
 	controls int   // control frames since the last message
 	readErr  error // of raw
+	probing  bool  // it came to upgrade the session, and has not yet
 	goodbye  bool  // the client has sent a close frame, and nothing comes behind it
 	limited  io.LimitedReader
 }
@@ -54,7 +57,6 @@ type webSocket struct {
 func (s *session) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) *webSocket {
 	ws := &webSocket{s: s}
 	upgrader := websocket.Upgrader{
-		ReadBufferSize:  readBuffer,
 		WriteBufferPool: noBuffers{},
 		CheckOrigin:     func(*http.Request) bool { return true }, // checked for every request
 		Error: func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
@@ -88,9 +90,16 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if buffered.Reader.Buffered() > 0 {
+		conn.Close()
+		return nil, nil, errors.New("the client sent data before the handshake was complete")
+	}
 	h.ws.raw = conn
 	h.ws.out = h.ws.s.h.pool.New(conn, h.ws)
-	return &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}, buffered, nil
+	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}
+	// gorilla takes over a reader that it is given, if it is not too small.
+	h.ws.buffer = bufio.NewReaderSize(c, readBuffer)
+	return c, bufio.NewReadWriter(h.ws.buffer, buffered.Writer), nil
 }
 
 // hijacked is what gorilla takes for the connection.
@@ -102,6 +111,9 @@ type hijacked struct {
 // Read counts what it reads, because gorilla does not say of how many frames a
 // message is made, and keeps the error, because gorilla mixes it with its own.
 func (c *hijacked) Read(p []byte) (int, error) {
+	if c.ws.readErr != nil { // a second Read might say something else
+		return 0, c.ws.readErr
+	}
 	n, err := c.ws.raw.Read(p)
 	if err != nil {
 		c.ws.readErr = err
@@ -168,44 +180,106 @@ func (ws *webSocket) Failed(err error) {
 
 // start starts the reader: a goroutine of its own, because the one that served
 // the request has a stack that has grown. Handler.Close waits for it.
-func (ws *webSocket) start(run func() ending) {
-	h := ws.s.h
-	h.track(ws)
+func (ws *webSocket) start() {
+	ws.s.h.track(ws)
+	go ws.read()
+}
+
+// turnAway closes a WebSocket that nobody reads, in a goroutine that
+// Handler.Close waits for.
+func (ws *webSocket) turnAway() {
+	ws.s.h.track(ws)
 	go func() {
-		defer h.untrack(ws)
-		e := run()
-		if ws.s.ws.Load() == ws {
-			ws.s.end(e)
-		} else {
-			ws.end(e)
-		}
+		defer ws.s.h.untrack(ws)
+		ws.end(ending{bare: true})
 		ws.finish()
 	}()
 }
 
-// receive reads the messages of an open session until it ends.
-func (ws *webSocket) receive() ending {
+// read is the reader. A goroutine that has handled a message keeps the 4 or 8 KB
+// of stack that this took for as long as it lives, and most of its life it
+// waits, for which 2 KB are enough. So it is replaced by a fresh one after the
+// packets that idle clients send: one to enter a room, and answers to pings.
+func (ws *webSocket) read() {
 	for {
-		p, buf, err := ws.next()
-		if err != nil {
-			return ws.ending(err)
-		}
-		if p.Type == engineio.Close {
-			ws.s.h.scratch.put(buf)
-			return ending{why: actors.ReasonTransportClosed}
-		}
-		err = ws.s.receive(p)
-		ws.s.h.scratch.put(buf)
-		if err != nil {
-			return ws.ending(err)
+		ws.budget = ws.s.h.cfg.MaxPayload + fragmentBytes
+		// The wait is here and not inside gorilla, where the stack is deeper.
+		// gorilla meets the error again.
+		_, _ = ws.buffer.Peek(1)
+		switch ws.step() {
+		case goOn:
+		case goOnAfresh:
+			go ws.read() // Handler.Close waits for it in place of this one
+			return
+		case stop:
+			ws.s.h.untrack(ws)
+			return
 		}
 	}
+}
+
+// verdict is what the reader does after a message.
+type verdict uint8
+
+const (
+	goOn verdict = iota
+	goOnAfresh
+	stop
+)
+
+// step handles one message or, if there is none any more, the end.
+func (ws *webSocket) step() verdict {
+	e, err := ending{}, error(nil)
+	p, buf, err := ws.next()
+	over := err != nil
+	switch {
+	case over:
+		e = ws.ending(err)
+	case ws.probing:
+		e, over = ws.probe(p)
+	default:
+		e, over = ws.receive(p)
+	}
+	rests := p.Type == engineio.Pong || p.Type == engineio.Message && !p.Binary && len(p.Data) > 0 && p.Data[0] == '0'+byte(socketio.Connect)
+	if buf != nil {
+		ws.s.h.scratch.put(buf)
+	}
+	if over {
+		ws.stop(e)
+		return stop
+	}
+	if rests {
+		return goOnAfresh
+	}
+	return goOn
+}
+
+// stop is the end of the reader.
+func (ws *webSocket) stop(e ending) {
+	if ws.s.ws.Load() == ws {
+		ws.s.end(e)
+	} else {
+		ws.s.abandon(ws)
+		ws.end(e)
+	}
+	ws.finish()
+}
+
+// receive handles one packet of an open session. It reports whether the session
+// is over.
+func (ws *webSocket) receive(p engineio.Packet) (e ending, over bool) {
+	if p.Type == engineio.Close {
+		return ending{why: actors.ReasonTransportClosed}, true
+	}
+	if err := ws.s.receive(p); err != nil {
+		return ws.ending(err), true
+	}
+	return ending{}, false
 }
 
 // next reads one Engine.IO packet, whose data is in the buffer it returns.
 func (ws *webSocket) next() (engineio.Packet, *scratch, error) {
 	limit := ws.s.h.cfg.MaxPayload
-	ws.budget = limit + fragmentBytes
 	kind, r, err := ws.gorilla.NextReader()
 	if err != nil {
 		return engineio.Packet{}, nil, err
