@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -262,4 +265,131 @@ func (s *server) visit(o transporttest.Options, i int) error {
 		c.Abort()
 	}
 	return nil
+}
+
+// A TLS connection cannot be written to without waiting: another path through
+// the outbox.
+func TestTLSChangesNothing(t *testing.T) {
+	s := newServer(t, Config{})
+	web := httptest.NewTLSServer(s.handler.Mount(nil))
+	s.base = web.URL
+	t.Cleanup(func() {
+		s.close()
+		web.Close()
+	})
+	for name, o := range ways() {
+		t.Run(name, func(t *testing.T) {
+			o.TLS = web.Client().Transport.(*http.Transport).TLSClientConfig
+			if err := s.visit(o, 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	for _, c := range s.gate.conns {
+		if !c.handshake.Secure {
+			t.Error("the runtime was not told of TLS")
+		}
+	}
+}
+
+// Everything that the runtime may do with a socket, from many goroutines, while
+// its client upgrades, talks and goes away.
+func TestSocketMethodsMayRace(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	s := serve(t, Config{Outbox: Limits{Packets: 50}})
+	var runtime sync.WaitGroup
+	s.gate.accepted = func(socket actors.Socket) {
+		for i := range 3 {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			runtime.Go(func() { abuseSocket(socket, random) })
+		}
+	}
+	var clients sync.WaitGroup
+	for _, o := range ways() {
+		for range 5 {
+			clients.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				c, err := transporttest.Dial(ctx, s.base, o)
+				if err != nil {
+					return // the socket was closed meanwhile
+				}
+				defer c.Abort()
+				if ns, err := c.Connect(ctx, "/a", nil); err == nil {
+					ns.EmitAck(ctx, "ask") // may not be answered any more
+				}
+			})
+		}
+	}
+	clients.Wait()
+	runtime.Wait()
+	eventually(t, "end of all sessions", func() bool {
+		n := s.handler.Stats()
+		return n.Polling == 0 && n.WebSocket == 0
+	})
+	for _, c := range s.gate.conns {
+		<-c.gone
+		c.mu.Lock()
+		if len(c.closed) != 1 {
+			t.Errorf("closed %v", c.closed)
+		}
+		c.mu.Unlock()
+	}
+}
+
+func abuseSocket(socket actors.Socket, random *rand.Rand) {
+	p := packet(`["a"]`)
+	v := packet(`["v"]`)
+	v.Class = actors.Volatile
+	for range 200 {
+		switch random.IntN(8) {
+		case 0, 1:
+			socket.Push(p)
+		case 2:
+			socket.Push(v)
+		case 3, 4:
+			socket.Flush()
+		case 5:
+			socket.WhenDrained(func() { socket.Push(p); socket.Flush() })
+		case 6:
+			socket.Lagging()
+		case 7:
+			wait := time.NewTimer(time.Duration(random.IntN(200)) * time.Microsecond)
+			<-wait.C
+		}
+	}
+	socket.Close(actors.ReasonKicked)
+}
+
+func TestWhenDrainedIsNotCalledAfterTheEnd(t *testing.T) {
+	s := serve(t, Config{})
+	p := s.enter()
+	called := make(chan struct{})
+	p.conn.socket.Push(packet(`["a"]`))
+	p.conn.socket.WhenDrained(func() { close(called) })
+	p.conn.socket.Close(actors.ReasonKicked)
+	p.conn.socket.WhenDrained(func() { close(called) })
+	p.wantGet(200, "42[\"a\"]\x1e1")
+	p.conn.socket.Flush()
+	select {
+	case <-called:
+		t.Error("called")
+	default:
+	}
+}
+
+// What was asked while the session polled is answered after the upgrade.
+func TestWhenDrainedOutlivesAnUpgrade(t *testing.T) {
+	s := serve(t, Config{})
+	p := s.enter()
+	ws := p.probe()
+	p.conn.socket.Push(packet(`["a"]`))
+	called := make(chan struct{})
+	p.conn.socket.WhenDrained(func() { close(called) })
+	ws.text("5")
+	ws.want(`42["a"]`)
+	<-called
 }
