@@ -2,9 +2,9 @@ package main
 
 // Limits of what a member may send.
 const (
-	queueLimit  = 8  // inputs that may wait
+	queueLimit  = 6  // inputs that may wait
 	repeatFor   = 12 // ticks that the last input holds when no other comes
-	calmAfter   = 60 // ticks after which a queue that never ran dry is shortened
+	calmAfter   = 30 // ticks after which a queue that never ran dry is shortened
 	inputBurst  = 90 // inputs saved up, at two per tick
 	inputDebt   = -600
 	inputCredit = 2
@@ -61,14 +61,14 @@ func (c *controls) next() Control {
 	return c.last
 }
 
-// shorten drops an input when some waited all the time: the network is
-// steadier than the queue is long, and waiting is lag.
+// shorten drops as many inputs as waited all the time: the network is steadier
+// than the queue is long, and waiting is lag.
 func (c *controls) shorten() {
 	c.spare = min(c.spare, len(c.queue))
 	if c.calm++; c.calm < calmAfter {
 		return
 	}
-	if c.spare > 0 && len(c.queue) > 1 {
+	for range c.spare {
 		c.drop()
 	}
 	c.calm, c.spare = 0, queueLimit

@@ -153,6 +153,36 @@ func TestLateJoinerSeesTheGameAsItIs(t *testing.T) {
 	}
 }
 
+func TestWhatIsGoneFromTheWorldIsGoneFromTheState(t *testing.T) {
+	r := open(t)
+	ada := r.Join(named("Ada"))
+	for seq := 1; seq <= 600; seq++ {
+		ada.Emit("in", Input{seq, seq % directions, seq * 3 % directions, buttonFire})
+		r.Advance(tick)
+	}
+	const perGun = 3 * (shotLife/gunCooldown + 1)
+	if n := len(ada.State("shots")); n > crowd*perGun {
+		t.Errorf("%d shots fly, %d guns cannot have fired so many", n, crowd)
+	}
+	if n := len(ada.State("pickups")); n > mostSparks+8 {
+		t.Errorf("%d pickups", n)
+	}
+}
+
+func TestPingAnswersWithTheClock(t *testing.T) {
+	r := open(t)
+	ada := r.Join(named("Ada"))
+	r.Advance(10 * tick)
+	ack, err := ada.Ask("ping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now int
+	if err := ack.Decode(&now); err != nil || now != clock(t, ada) {
+		t.Fatalf("%d, %v; the clock is %d", now, err, clock(t, ada))
+	}
+}
+
 func TestSecretsReachOnlyTheirMember(t *testing.T) {
 	r := open(t)
 	ada, ben := r.Join(named("Ada")), r.Join(named("Ben"))

@@ -217,9 +217,14 @@ func TestAbandonedShipIsOutOfTheFightAfterAMoment(t *testing.T) {
 	}
 	w.run(phaseAfter, nil)
 	hp := w.Ships[b].HP
+	w.Ships[b].VX = 100
+	x := w.Ships[b].X
 	w.run(60, map[int]Steering{a: fireRight})
 	if w.Ships[b].HP != hp {
 		t.Fatalf("it was hit while its pilot is away: %d of %d left", w.Ships[b].HP, hp)
+	}
+	if w.Ships[b].X != x {
+		t.Fatal("it flies about without its pilot")
 	}
 	w.SetAway(b, false)
 	if w.Ships[b].Shield == 0 || w.Ships[b].HP != hp {
@@ -230,7 +235,11 @@ func TestAbandonedShipIsOutOfTheFightAfterAMoment(t *testing.T) {
 func TestRoundEndsWithABreakAndStartsAnew(t *testing.T) {
 	w, a, _ := duel(t)
 	w.Ships[a].Score = 9
-	w.run(roundTicks-w.Tick, nil)
+	w.run(roundTicks-w.Tick-10, nil)
+	w.run(10, map[int]Steering{a: fireRight})
+	if len(w.Shots) != 0 {
+		t.Fatalf("%d shots fly on into the break", len(w.Shots))
+	}
 	if !w.Round.Break || w.Ships[a].Score != 9 {
 		t.Fatalf("after %d ticks: %+v, score %d", w.Tick, w.Round, w.Ships[a].Score)
 	}

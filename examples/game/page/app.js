@@ -165,6 +165,7 @@ function frame() {
     hud.dash(own.dash);
   } else {
     scene.follow(900 + Math.cos(now / 9000) * 420, 600 + Math.sin(now / 7000) * 220, ms);
+    if (Math.random() < ms / 700) scene.particles.star(scene.camera.x + (Math.random() - 0.2) * 1200, scene.camera.y - 300 - Math.random() * 200);
   }
   const things = pickups();
   scene.paint({ now, ms, ships: all, shots: shots(now, tick), pickups: things, mark: all.find((ship) => ship.seat === secret?.mark) });
@@ -192,7 +193,17 @@ $("enter").onsubmit = (e) => {
   socket.connect();
 };
 
+// forget empties the arena of a game that is over for us.
+function forget() {
+  timeline.reset();
+  for (const field of Object.values(state)) if (field instanceof Map) field.clear();
+  state.round = undefined;
+  flying.clear();
+  [seat, secret, effects, guesses] = [-1, null, [], []];
+}
+
 function lobby(message = "") {
+  forget();
   document.body.dataset.phase = "lobby";
   $("play").disabled = false;
   $("lost").hidden = true;

@@ -6,6 +6,7 @@ export class Particles {
   #dots = [];
   #rings = [];
   #words = [];
+  #stars = [];
   #glows = new Map(); // colour → sprite
 
   dot(x, y, vx, vy, life, size, colour) {
@@ -13,6 +14,9 @@ export class Particles {
   }
 
   ring(x, y, to, life, colour, width = 3) { this.#rings.push({ x, y, to, life, left: life, colour, width }); }
+  // star falls from a place and leaves a trail.
+  star(x, y) { this.#stars.push({ x, y, v: 260 + Math.random() * 260, left: 1500 }); }
+
   word(x, y, text, colour, size = 17) { this.#words.push({ x, y, text, colour, size, left: 1100 }); }
 
   burst(x, y, count, speed, life, size, colour) {
@@ -42,6 +46,12 @@ export class Particles {
   }
 
   paint(ctx, ms) {
+    for (const s of this.#stars) {
+      s.left -= ms;
+      s.x -= (s.v * 0.8 * ms) / 1000;
+      s.y += (s.v * ms) / 1000;
+      this.dot(s.x, s.y, 0, 0, 700, 2.6, "#ffe08a");
+    }
     ctx.globalCompositeOperation = "lighter";
     const slow = Math.exp(-ms / 420);
     for (const d of this.#dots) {
@@ -76,6 +86,7 @@ export class Particles {
       ctx.fillText(w.text, w.x, w.y);
     }
     ctx.globalAlpha = 1;
+    this.#stars = this.#stars.filter((s) => s.left > 0);
     this.#dots = this.#dots.filter((d) => d.left > 0);
     this.#rings = this.#rings.filter((r) => r.left > 0);
     this.#words = this.#words.filter((w) => w.left > 0);
