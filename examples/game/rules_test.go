@@ -211,12 +211,15 @@ func TestTripleGunFiresThree(t *testing.T) {
 func TestAbandonedShipIsOutOfTheFightAfterAMoment(t *testing.T) {
 	w, a, b := duel(t)
 	w.SetAway(b, true)
-	w.run(20, map[int]Steering{a: fireRight})
-	if w.Ships[b].HP == fullHP {
-		t.Fatal("pulling the plug saved it at once")
-	}
+	w.run(13, map[int]Steering{a: fireRight})
 	w.run(phaseAfter, nil)
 	hp := w.Ships[b].HP
+	if hp == fullHP {
+		t.Fatal("pulling the plug saved it at once")
+	}
+	if hp == 0 {
+		t.Fatal("three shots destroyed it: nothing is left to look at")
+	}
 	w.Ships[b].VX = 100
 	x := w.Ships[b].X
 	w.run(60, map[int]Steering{a: fireRight})
