@@ -304,15 +304,18 @@ func TestVolatilePacketsAreDroppedWhileTheSocketLags(t *testing.T) {
 		s := serve(t, Config{})
 		p := s.enter()
 		socket := p.conn.socket
-		if err := socket.Push(volatile(1)); err != nil || !socket.Lagging() {
-			t.Errorf("between two polls: %v, lagging %v", err, socket.Lagging())
+		for i := range 2 {
+			if err := socket.Push(volatile(i)); err != nil || socket.Lagging() {
+				t.Errorf("push %d between two polls: %v, lagging %v", i, err, socket.Lagging())
+			}
 		}
-		if err := socket.Push(volatile(2)); err != actors.ErrDropped {
-			t.Errorf("behind another: %v", err)
+		socket.Flush()
+		if err := socket.Push(volatile(2)); err != actors.ErrDropped || !socket.Lagging() {
+			t.Errorf("push behind what was flushed: %v, lagging %v", err, socket.Lagging())
 		}
 		drained := make(chan struct{})
 		socket.WhenDrained(func() { close(drained) })
-		p.wantGet(200, `42["v",1]`)
+		p.wantGet(200, "42[\"v\",0]\x1e42[\"v\",1]")
 		<-drained
 		get := p.goGet()
 		if err := socket.Push(volatile(3)); err != nil || socket.Lagging() {

@@ -33,8 +33,9 @@ func (i item) size() int {
 // guards it. It holds packets and not their encoding, because how a client
 // wants them may be unknown yet, and the transport may change.
 type queue struct {
-	items []item
-	bytes int
+	items   []item
+	bytes   int
+	flushed int // how many of the items no GET was there for
 }
 
 func (q *queue) empty() bool { return len(q.items) == 0 }
@@ -72,6 +73,7 @@ func (q *queue) take(limit int) []item {
 	taken := q.items[:n:n]
 	q.items = q.items[n:]
 	q.bytes -= bytes
+	q.flushed = max(q.flushed-n, 0)
 	if len(q.items) == 0 {
 		q.items = nil
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"time"
 	"unicode/utf8"
 
@@ -51,95 +50,6 @@ type webSocket struct {
 	goodbye  bool  // the client has sent a close frame, and nothing comes behind it
 	limited  io.LimitedReader
 }
-
-// upgrade answers the request with a WebSocket whose reader is not started. It
-// returns nil if there is none, and the request has been answered then.
-func (s *session) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) *webSocket {
-	ws := &webSocket{s: s}
-	upgrader := websocket.Upgrader{
-		WriteBufferPool: noBuffers{},
-		CheckOrigin:     func(*http.Request) bool { return true }, // checked for every request
-		Error: func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
-			s.h.refuse(w, r, RefusedRequest, "")
-		},
-	}
-	g, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, ws: ws}, r, header)
-	if err != nil {
-		if ws.out != nil {
-			ws.out.Close()
-		}
-		return nil
-	}
-	g.SetReadLimit(int64(s.h.cfg.MaxPayload))
-	g.SetPingHandler(ws.pinged)
-	g.SetPongHandler(func(string) error { return ws.countControl() })
-	g.SetCloseHandler(func(int, string) error { return nil }) // ending answers it
-	ws.gorilla = g
-	return ws
-}
-
-// hijacker gives gorilla a connection whose bytes go through an outbox, with
-// those of the handshake in front.
-type hijacker struct {
-	http.ResponseWriter
-	ws *webSocket
-}
-
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	if buffered.Reader.Buffered() > 0 {
-		conn.Close()
-		return nil, nil, errors.New("the client sent data before the handshake was complete")
-	}
-	h.ws.raw = conn
-	h.ws.out = h.ws.s.h.pool.New(conn, h.ws)
-	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}
-	// gorilla takes over a reader that it is given, if it is not too small.
-	h.ws.buffer = bufio.NewReaderSize(c, readBuffer)
-	return c, bufio.NewReadWriter(h.ws.buffer, buffered.Writer), nil
-}
-
-// hijacked is what gorilla takes for the connection.
-type hijacked struct {
-	net.Conn // the outbox
-	ws       *webSocket
-}
-
-// Read counts what it reads, because gorilla does not say of how many frames a
-// message is made, and keeps the error, because gorilla mixes it with its own.
-func (c *hijacked) Read(p []byte) (int, error) {
-	if c.ws.readErr != nil { // a second Read might say something else
-		return 0, c.ws.readErr
-	}
-	n, err := c.ws.raw.Read(p)
-	if err != nil {
-		c.ws.readErr = err
-		return n, err
-	}
-	if c.ws.budget -= n; c.ws.budget < 0 {
-		return 0, errFlood
-	}
-	return n, nil
-}
-
-// Write takes the answer to the handshake, which is written before gorilla is
-// ready, and nothing else: the close frames that gorilla makes up for malformed
-// frames would come beside ours.
-func (c *hijacked) Write(p []byte) (int, error) {
-	if c.ws.gorilla != nil {
-		return len(p), nil
-	}
-	return c.Conn.Write(p)
-}
-
-// noBuffers is gorilla's pool of write buffers. Nothing is written with them.
-type noBuffers struct{}
-
-func (noBuffers) Get() any { return nil }
-func (noBuffers) Put(any)  {}
 
 // control sends a frame of the transport's own at once.
 func (ws *webSocket) control(f outbox.Frame) {

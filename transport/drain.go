@@ -1,0 +1,141 @@
+package transport
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// Close refuses further handshakes, closes every session with
+// actors.ReasonShutdown, and returns when the last goroutine and request of the
+// handler have ended. When ctx ends before that, what is left is cut off and the
+// error is ctx's. Connection.Closed has been
+// called for every session when it returns. It may be called more than once.
+//
+// It does not spread the closing over time. Whoever wants that closes sockets
+// at its own pace before.
+func (h *Handler) Close(ctx context.Context) error {
+	h.mu.Lock()
+	if !h.closing {
+		h.closing = true
+		h.idle = make(chan struct{})
+		h.announce()
+	}
+	idle := h.idle
+	h.mu.Unlock()
+
+	sessions, _ := h.all()
+	for _, s := range sessions {
+		s.Close(actors.ReasonShutdown)
+	}
+	select {
+	case <-idle:
+		h.kill()
+		return nil
+	case <-ctx.Done():
+	}
+	h.kill()
+	sessions, sockets := h.all()
+	for _, s := range sessions {
+		s.kill()
+	}
+	for _, ws := range sockets {
+		ws.cut()
+	}
+	<-idle
+	return ctx.Err()
+}
+
+// all returns what is open.
+func (h *Handler) all() ([]*session, []*webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.sessions)), slices.Collect(maps.Keys(h.sockets))
+}
+
+// enter counts a request that Close has to wait for. It reports false if Close
+// does not wait any more.
+func (h *Handler) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing && h.empty() {
+		return false
+	}
+	h.active++
+	return true
+}
+
+// leave is the end of what enter began.
+func (h *Handler) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.active--
+	h.announce()
+}
+
+// track notes a WebSocket whose reader Close has to wait for. It is called while
+// a request is served.
+func (h *Handler) track(ws *webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sockets[ws] = struct{}{}
+}
+
+// untrack is called at the end of the reader.
+func (h *Handler) untrack(ws *webSocket) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sockets, ws)
+	h.announce()
+}
+
+// add makes a session known, unless the handler is closing or the id is taken.
+func (h *Handler) add(s *session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing || h.sessions[s.sid] != nil {
+		return false
+	}
+	h.sessions[s.sid] = s
+	return true
+}
+
+// remove forgets a session. It may be called more than once.
+func (h *Handler) remove(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.sid] != s {
+		return
+	}
+	delete(h.sessions, s.sid)
+	h.announce()
+}
+
+func (h *Handler) session(sid string) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sessions[sid]
+}
+
+func (h *Handler) isClosing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closing
+}
+
+// empty reports whether nothing is left. It is called with mu held.
+func (h *Handler) empty() bool { return h.active == 0 && len(h.sessions) == 0 && len(h.sockets) == 0 }
+
+// announce wakes Close when nothing is left. It is called with mu held.
+func (h *Handler) announce() {
+	if !h.closing || !h.empty() {
+		return
+	}
+	select {
+	case <-h.idle:
+	default:
+		close(h.idle)
+	}
+}
