@@ -1,6 +1,7 @@
 package room
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,49 +15,69 @@ type ask struct {
 	id      uint64
 	timeout time.Duration
 	then    func(*actors.Turn, []actors.Answer)
-	missing []actors.MemberID
-	answers []actors.Answer
+	asked   []actors.MemberID            // in the order of the event's receivers
+	missing map[actors.MemberID]struct{} // those of asked that have not answered
+	answers []actors.Answer              // in the order they came
 	timer   *timer
 	life    int
 }
 
+// startAsk notes who is asked: the connected members the event is for. If
+// there are none, the answer comes at the next Wake.
 func (m *Machine) startAsk(a *ask, out *actors.Outgoing) {
-	for mem := range m.members.all() {
-		if mem.Connected && meantFor(wire.Emit{To: out.To, Except: out.Except}, mem.ID) {
-			a.missing = append(a.missing, mem.ID)
+	a.missing = make(map[actors.MemberID]struct{})
+	add := func(mem *member) {
+		if mem == nil || !mem.Connected || slices.Contains(out.Except, mem.ID) {
+			return
 		}
+		if _, twice := a.missing[mem.ID]; !twice {
+			a.missing[mem.ID] = struct{}{}
+			a.asked = append(a.asked, mem.ID)
+		}
+	}
+	if out.To == nil {
+		for mem := range m.members.all() {
+			add(mem)
+		}
+	}
+	for _, id := range out.To {
+		add(m.members.byID[id])
+	}
+	wait := a.timeout
+	if len(a.asked) == 0 {
+		wait = 0
 	}
 	m.askID++
 	a.id, a.life = m.askID, m.life
-	m.asks[a.id] = a
-	if len(a.missing) == 0 {
-		a.timeout = 0 // then still runs as a turn of its own
-	}
-	a.timer = m.after(a.timeout, true, func() { m.endAsk(a) })
+	m.asks = append(m.asks, a)
+	a.timer = m.after(wait, true, func() { m.endAsk(a) })
 }
 
 // Ack hands in a client's acknowledgement.
 func (m *Machine) Ack(now time.Time, e *wire.Ack) {
 	m.step(now, func() {
-		a := m.asks[e.ID]
 		mem := m.members.byID[e.Member]
-		if a == nil || mem == nil || mem.conn != e.Conn {
+		i, found := m.findAsk(e.ID)
+		if !found || mem == nil || mem.conn != e.Conn {
 			return
 		}
 		args, err := rawjson.Split(e.Data.JSON)
 		if err != nil {
 			return
 		}
-		m.answered(a, actors.Answer{Member: e.Member, Args: args})
+		m.answered(m.asks[i], actors.Answer{Member: e.Member, Args: args})
 	})
 }
 
+func (m *Machine) findAsk(id uint64) (int, bool) {
+	return slices.BinarySearchFunc(m.asks, id, func(a *ask, id uint64) int { return cmp.Compare(a.id, id) })
+}
+
 func (m *Machine) answered(a *ask, answer actors.Answer) {
-	i := slices.Index(a.missing, answer.Member)
-	if i < 0 {
+	if _, asked := a.missing[answer.Member]; !asked {
 		return
 	}
-	a.missing = slices.Delete(a.missing, i, i+1)
+	delete(a.missing, answer.Member)
 	a.answers = append(a.answers, answer)
 	if len(a.missing) == 0 {
 		m.endAsk(a)
@@ -65,18 +86,30 @@ func (m *Machine) answered(a *ask, answer actors.Answer) {
 
 // forgetAsked answers for a member that left.
 func (m *Machine) forgetAsked(id actors.MemberID) {
-	for _, a := range m.asks {
+	for _, a := range slices.Clone(m.asks) {
 		m.answered(a, actors.Answer{Member: id, Err: actors.Errorf(actors.CodeNotFound, "the member left")})
 	}
 }
 
+// endAsk hands over what was answered, when the present turn is over.
 func (m *Machine) endAsk(a *ask) {
-	delete(m.asks, a.id)
-	m.cancel(a.timer)
-	for _, id := range a.missing {
-		a.answers = append(a.answers, actors.Answer{Member: id, Err: actors.Errorf(actors.CodeTimeout, "no answer within %v", a.timeout)})
+	i, found := m.findAsk(a.id)
+	if !found {
+		return
 	}
-	if a.life == m.life && m.phase == open {
-		_ = m.do(actors.Cause{}, func(t *actors.Turn) error { a.then(t, a.answers); return nil })
+	m.asks = slices.Delete(m.asks, i, i+1)
+	m.cancelTimer(a.timer)
+	for _, id := range a.asked {
+		if _, missing := a.missing[id]; missing {
+			a.answers = append(a.answers, actors.Answer{Member: id, Err: actors.Errorf(actors.CodeTimeout, "no answer within %v", a.timeout)})
+		}
+	}
+	m.follow(func() { m.continueWith(a.life, func(t *actors.Turn) { a.then(t, a.answers) }) })
+}
+
+// continueWith runs a turn that an earlier one of the same instance asked for.
+func (m *Machine) continueWith(life int, f func(*actors.Turn)) {
+	if life == m.life && (m.phase == open || m.phase == ending) {
+		m.do(actors.Cause{}, func(t *actors.Turn) error { f(t); return nil })
 	}
 }

@@ -1,77 +1,137 @@
 package room
 
-import "github.com/parlor-rooms/parlor/actors"
+import (
+	"encoding/json"
 
-// rememberCommands is how many command ids a member's stay remembers.
-const rememberCommands = 256
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+)
+
+// Of the commands of one member's stay this much is remembered; beyond it the
+// oldest are forgotten.
+const (
+	rememberCommands = 256
+	rememberBytes    = 64 << 10 // of acknowledgements
+	maxRepetitions   = 16       // of one command that wait for its answer
+)
 
 // commandLog remembers what the latest commands of a member were answered, so
 // that one sent again takes effect once.
 type commandLog struct {
-	byID map[string]*command
-	ring []string // oldest first
+	byID  map[string]*command
+	order []*command // oldest first; those that were forgotten included
+	bytes int        // of acknowledgements
 }
 
-// command is one command that carries an id. A nil command has none.
+// command is one command with an id that has taken effect. A nil command has
+// no id.
 type command struct {
+	log      *commandLog
+	id       string
 	finished bool
 	ack      actors.Raw
 	err      *actors.Error
-	waiting  []func(actors.Raw, *actors.Error) // repetitions that came before the answer
+	bytes    int        // of ack, if the log counts them
+	waiting  []*request // repetitions that came before the answer
 }
 
-func (l *commandLog) lookup(cid string) (*command, bool) {
-	c, ok := l.byID[cid]
-	return c, ok
-}
+func (l *commandLog) lookup(cid string) *command { return l.byID[cid] }
 
-func (l *commandLog) begin(cid string) *command {
+// remember notes that a command has taken effect. An empty id is not one.
+func (l *commandLog) remember(cid string) *command {
 	if cid == "" {
 		return nil
 	}
 	if l.byID == nil {
 		l.byID = make(map[string]*command)
 	}
-	if len(l.ring) >= rememberCommands {
-		delete(l.byID, l.ring[0])
-		l.ring = append(l.ring[:0], l.ring[1:]...)
-	}
-	c := &command{}
+	c := &command{log: l, id: cid}
 	l.byID[cid] = c
-	l.ring = append(l.ring, cid)
+	l.order = append(l.order, c)
+	l.trim()
 	return c
 }
 
-// answer calls f with the first answer, once there is one.
-func (c *command) answer(f func(actors.Raw, *actors.Error)) {
-	if c.finished {
-		f(c.ack, c.err)
-		return
+func (l *commandLog) trim() {
+	for len(l.order) > rememberCommands || l.bytes > rememberBytes {
+		l.order[0].forget()
+		l.order[0] = nil
+		l.order = l.order[1:]
 	}
-	c.waiting = append(c.waiting, f)
+}
+
+// has reports whether c is remembered.
+func (l *commandLog) has(c *command) bool { return l.byID[c.id] == c }
+
+// forget lets a command be tried again.
+func (c *command) forget() {
+	if c != nil && c.log.has(c) {
+		c.log.bytes -= c.bytes
+		delete(c.log.byID, c.id)
+	}
+}
+
+// repeat answers the command once more, as soon as there is an answer.
+func (c *command) repeat(r *request) {
+	switch {
+	case c.finished:
+		r.answer(c.ack, c.err)
+	case len(c.waiting) >= maxRepetitions:
+		r.answer(actors.Raw{}, actors.Errorf(actors.CodeOverloaded, "the command has not been answered yet"))
+	default:
+		c.waiting = append(c.waiting, r)
+	}
 }
 
 func (c *command) finish(ack actors.Raw, err *actors.Error) {
 	if c == nil || c.finished {
 		return
 	}
-	c.finished, c.ack, c.err = true, ack, err
-	for _, f := range c.waiting {
-		f(ack, err)
+	waiting := c.waiting
+	c.finished, c.ack, c.err, c.waiting = true, ack, err, nil
+	for _, r := range waiting {
+		r.answer(ack, err)
 	}
-	c.waiting = nil
+	switch n := rawSize(ack); {
+	case !c.log.has(c):
+	case n > rememberBytes:
+		c.forget()
+	default:
+		c.bytes = n
+		c.log.bytes += n
+		c.log.trim()
+	}
 }
 
-// forget lets a command that failed be tried again.
-func (c *command) forget(l *commandLog, cid string) {
-	if c == nil {
-		return
+// cutMetadata takes the client's metadata off the arguments of an event: a
+// last argument that is an object with the one key "$parlor", whatever is in
+// it. cid is the command id, empty if there is none that is well formed.
+func cutMetadata(args []json.RawMessage) (rest []json.RawMessage, cid string) {
+	if len(args) == 0 {
+		return args, ""
 	}
-	delete(l.byID, cid)
-	for i, id := range l.ring {
-		if id == cid {
-			l.ring = append(l.ring[:i], l.ring[i+1:]...)
-			return
+	value, is := rawjson.Only(args[len(args)-1], "$parlor")
+	if !is {
+		return args, ""
+	}
+	members, _ := rawjson.Object(value)
+	for _, m := range members {
+		if m.Key == "cid" && (json.Unmarshal(m.Value, &cid) != nil || !validCommandID(cid)) {
+			cid = ""
 		}
 	}
+	return args[:len(args)-1], cid
+}
+
+// validCommandID reports whether cid is 1 to 64 bytes of [A-Za-z0-9._~:@-].
+func validCommandID(cid string) bool {
+	for i := range len(cid) {
+		switch c := cid[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case c == '.', c == '_', c == '~', c == ':', c == '@', c == '-':
+		default:
+			return false
+		}
+	}
+	return cid != "" && len(cid) <= 64
 }

@@ -16,10 +16,13 @@ type position struct {
 	version    uint64 // state version
 }
 
-// offset writes a position as clients see it, docs/protocol.md section 6, as
-// a JSON string.
+// offset writes a position as clients see it, docs/protocol.md section 6. It
+// stands for itself as a JSON string.
 func (p position) offset() string {
-	return `"r1.` + p.generation + "." + strconv.FormatUint(p.seq, 10) + "." + strconv.FormatUint(p.version, 10) + `"`
+	b := make([]byte, 0, 64)
+	b = append(append(append(b, "r1."...), p.generation...), '.')
+	b = append(strconv.AppendUint(b, p.seq, 10), '.')
+	return string(strconv.AppendUint(b, p.version, 10))
 }
 
 // parseOffset reads what a client sends back.
@@ -35,10 +38,10 @@ func parseOffset(s string) (position, bool) {
 
 // history keeps the latest reliable events for members that return.
 type history struct {
-	generation string
-	seq        uint64
-	kept       []keptEvent // ascending; may have gaps in memory only at the front
-	bytes      int
+	generation string      // of this activation; no other has it
+	seq        uint64      // of the latest reliable event
+	kept       []keptEvent // ascending, without gaps, up to seq
+	bytes      int         // of kept
 	maxEvents  int
 	maxBytes   int
 	floor      uint64 // events up to here are not kept any more
@@ -58,8 +61,6 @@ func (h *history) now(version uint64) position {
 	return position{h.generation, h.seq, version}
 }
 
-func (h *history) offset(version uint64) string { return h.now(version).offset() }
-
 func (h *history) advance() { h.seq++ }
 
 // keep remembers item as the event of the present sequence number.
@@ -76,23 +77,28 @@ func (h *history) keep(item wire.Emit) {
 	h.kept = h.kept[drop:]
 }
 
+// size is about what an event takes in memory.
 func size(e wire.Emit) int {
-	n := len(e.Data.JSON)
-	for _, a := range e.Data.Attachments {
+	const id = 16 // the text is shared
+	return rawSize(e.Data) + id*(len(e.To)+len(e.Except))
+}
+
+func rawSize(r actors.Raw) int {
+	n := len(r.JSON)
+	for _, a := range r.Attachments {
 		n += len(a)
 	}
 	return n
 }
 
-// since returns the events after p that were meant for a member, and whether
+// since returns the events after seq that were meant for a member, and whether
 // none is missing.
-func (h *history) since(p position, id actors.MemberID) ([]wire.Emit, bool) {
-	if p.generation != h.generation || p.seq < h.floor || p.seq > h.seq {
+func (h *history) since(seq uint64, id actors.MemberID) (missed []wire.Emit, whole bool) {
+	if seq < h.floor || seq > h.seq {
 		return nil, false
 	}
-	var missed []wire.Emit
 	for _, k := range h.kept {
-		if k.seq > p.seq && meantFor(k.item, id) {
+		if k.seq > seq && meantFor(k.item, id) {
 			item := k.item
 			item.To, item.Except = []actors.MemberID{id}, nil
 			missed = append(missed, item)

@@ -8,51 +8,96 @@ import (
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
-// pendingJoin is a seat reserved while KindConfig.Authorize decides.
+// pendingJoin is a join that has no answer yet: it waits for the room to open,
+// or for KindConfig.Authorize.
 type pendingJoin struct {
-	join      *wire.Join
-	cancelled bool // the connection has gone meanwhile
+	join   *wire.Join
+	id     uint64 // the order in which they came
+	seated bool   // counts in Machine.seats
+	left   bool   // the connection has gone meanwhile
+	cancel context.CancelFunc
 }
 
-// Join asks for a seat. The answer is Joined, Refused or Moved.
+// Join asks for a seat. It is answered once, with Joined, Refused or Moved;
+// the same Join once more changes nothing while it waits or its member is
+// there. A connection that asks for another member has left the one before.
 func (m *Machine) Join(now time.Time, j *wire.Join) {
 	m.step(now, func() {
-		m.whenOpen(func() { m.join(j) }, func(err *actors.Error) { m.refuse(j, err) })
+		if m.phase == retiring {
+			m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+			return
+		}
+		old := m.members.byConn[j.Conn]
+		if m.joins[j.Member] != nil || old != nil && old.asked == j.Member {
+			return
+		}
+		if old != nil {
+			m.leave(old, actors.ReasonClientLeft, wire.Remove{Member: old.ID})
+			m.runFollowUps()
+		}
+		m.joinID++
+		p := &pendingJoin{join: j, id: m.joinID}
+		m.joins[j.Member] = p
+		m.whenOpen(waiter{func() { m.join(p) }, func(err *actors.Error) { m.turnAway(p, err) }})
 	})
 }
 
-func (m *Machine) join(j *wire.Join) {
-	if m.phase == retiring {
-		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+// join takes up a join. The room is open.
+func (m *Machine) join(p *pendingJoin) {
+	j := p.join
+	if p.left {
+		m.turnAway(p, errLeft())
 		return
 	}
 	if mem := m.members.byPID[j.PID]; mem != nil && j.PID != "" && mem.Identity.Subject == j.Identity.Subject {
+		delete(m.joins, j.Member)
 		m.resume(mem, j)
 		return
 	}
-	if m.members.len()+len(m.seats) >= m.kind.MaxMembers {
-		m.refuse(j, actors.Errorf(actors.CodeRoomFull, "no seat is left"))
+	if m.members.len()+m.seats >= m.kind.MaxMembers {
+		m.turnAway(p, actors.Errorf(actors.CodeRoomFull, "no seat is left"))
 		return
 	}
-	p := &pendingJoin{join: j}
-	m.seats[j.Member] = p
+	p.seated = true
+	m.seats++
 	if m.kind.Authorize == nil {
 		m.admit(p)
 		return
 	}
-	req := m.request(j)
+	m.authorize(p)
+}
+
+// authorize asks KindConfig.Authorize beside the room. If the connection goes
+// meanwhile, the seat is free at once and the context given to Authorize ends;
+// the join is answered when Authorize has returned.
+func (m *Machine) authorize(p *pendingJoin) {
+	req := m.request(p.join)
+	var gone context.Context
+	gone, p.cancel = context.WithCancel(m.ctx)
 	m.run(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, m.kind.AuthorizeTimeout)
 		defer cancel()
+		defer context.AfterFunc(gone, cancel)()
 		return m.kind.Authorize(ctx, req)
-	}, func(err error) {
-		if err != nil {
-			m.log.Info("join was not authorized", "room", m.cfg.Ref.String(), "error", err)
-			m.unseat(p, clientError(err, actors.CodeForbidden))
+	}, func(failed *failure) {
+		p.cancel()
+		if failed != nil {
+			if !p.left {
+				m.logRefusal(failed)
+			}
+			m.turnAway(p, failed.refusal())
 			return
 		}
-		m.whenOpen(func() { m.admit(p) }, func(err *actors.Error) { m.unseat(p, err) })
+		m.whenOpen(waiter{func() { m.admit(p) }, func(err *actors.Error) { m.turnAway(p, err) }})
 	})
+}
+
+func (m *Machine) logRefusal(failed *failure) {
+	if failed.stack != nil {
+		m.logPanic("authorize panicked", failed)
+		return
+	}
+	m.log.Info("join was not authorized", "error", failed.text)
 }
 
 func (m *Machine) request(j *wire.Join) *actors.JoinRequest {
@@ -68,126 +113,78 @@ func (m *Machine) request(j *wire.Join) *actors.JoinRequest {
 
 // empty reports whether no durable field holds anything.
 func (m *Machine) empty() bool {
-	any := false
+	empty := true
 	for i, spec := range m.fields {
-		if spec.Durable {
-			m.inst.Each(i, func(string, []byte) { any = true })
+		if spec.Durable && empty {
+			m.inst.Each(i, func(string, []byte) { empty = false })
 		}
 	}
-	return !any
+	return empty
 }
 
-// admit asks the hook Admit and seats the member. Its seat is reserved.
+// admit asks the hook Admit and seats the member. Its seat is reserved. The
+// room is open.
 func (m *Machine) admit(p *pendingJoin) {
 	j := p.join
-	if m.seats[j.Member] != p {
-		return
-	}
-	if p.cancelled {
-		delete(m.seats, j.Member)
-		return
-	}
-	if m.phase == retiring {
-		delete(m.seats, j.Member)
-		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+	if p.left {
+		m.turnAway(p, errLeft())
 		return
 	}
 	req := m.request(j)
 	if m.hooks.Admit != nil {
-		err := m.do(actors.Cause{Member: req.Member}, func(t *actors.Turn) error { return m.hooks.Admit(t, req) })
-		if err != nil {
-			m.unseat(p, clientError(err, actors.CodeInternal))
+		failed := m.do(actors.Cause{Member: req.Member}, func(t *actors.Turn) error { return m.hooks.Admit(t, req) })
+		switch {
+		case m.joins[j.Member] != p:
+			return // the turn has ended the room, which has answered
+		case failed != nil:
+			m.turnAway(p, failed.public)
 			return
 		}
 	}
-	delete(m.seats, j.Member)
-	mem := &member{Member: req.Member, conn: j.Conn}
+	m.release(p)
+	delete(m.joins, j.Member)
+	mem := &member{Member: req.Member, asked: j.Member, conn: j.Conn, admitted: m.position()}
 	if m.resumes() {
 		mem.pid = m.cfg.NewID()
 	}
-	mem.admitted = m.history.now(m.sync.version)
 	m.members.add(mem)
-	m.attach(mem, j, wire.Admit{})
+	m.attach(mem, wire.Admit{})
 	m.joinedTurn(mem)
 }
 
+// joinedTurn runs the hook Joined. If the room is starting again, it will be
+// run by openNow.
 func (m *Machine) joinedTurn(mem *member) {
 	if m.hooks.Joined != nil && m.phase == open {
 		snapshot := mem.Member
-		_ = m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Joined(t, snapshot); return nil })
+		m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Joined(t, snapshot); return nil })
 	}
 	m.startTicks()
 }
 
-// attach puts a member into the table of its node, ahead of everything else
-// that is sent to it, and tells the connection.
-func (m *Machine) attach(mem *member, j *wire.Join, a wire.Admit) {
-	m.members.byConn[mem.conn] = mem
-	n := m.node(mem.conn.Node)
-	n.members++
-	if m.synced && !n.mirrored {
-		m.flush()
-		n.mirrored = true
-		n.send(m.mirror())
-	}
-	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
-	n.send(a)
-	m.effect.Tell(mem.conn, &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: j.Member})
-}
-
-// detach takes a member out of the table of its node.
-func (m *Machine) detach(mem *member, r wire.Remove) {
-	if !mem.Connected {
+// turnAway answers a join that gets no seat: with Moved if err is ErrMoved. It
+// does nothing if the join has its answer.
+func (m *Machine) turnAway(p *pendingJoin, err *actors.Error) {
+	j := p.join
+	if m.joins[j.Member] != p {
 		return
 	}
-	mem.Connected = false
-	delete(m.members.byConn, mem.conn)
-	n := m.node(mem.conn.Node)
-	if n.members--; n.members == 0 {
-		n.mirrored = false // the fan-out forgets a room without members
+	m.release(p)
+	delete(m.joins, j.Member)
+	if err == ErrMoved {
+		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+		return
 	}
-	n.send(r)
-	m.effect.Tell(mem.conn, &wire.Gone{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID})
-}
-
-func (m *Machine) unseat(p *pendingJoin, err *actors.Error) {
-	delete(m.seats, p.join.Member)
-	if !p.cancelled {
-		m.refuse(p.join, err)
-	}
-}
-
-func (m *Machine) refuse(j *wire.Join, err *actors.Error) {
 	m.effect.Tell(j.Conn, &wire.Refused{Room: m.cfg.Ref, Conn: j.Conn, Asked: j.Member, Err: err})
 }
 
-// resume gives a seat back: to whoever shows its pid. Where the history does
-// not reach back, the seat is kept but the answer has another pid, which stock
-// clients take for recovered: false.
-func (m *Machine) resume(mem *member, j *wire.Join) {
-	if mem.Connected {
-		m.detach(mem, wire.Remove{Member: mem.ID, Close: actors.ReasonReplaced})
+// release gives back the seat that is reserved for a join, if one is.
+func (m *Machine) release(p *pendingJoin) {
+	if p.seated {
+		p.seated = false
+		m.seats--
 	}
-	m.cancel(mem.grace)
-	mem.grace = nil
-	at, known := mem.admitted, true
-	if j.Offset != "" {
-		at, known = parseOffset(j.Offset)
-	}
-	missed, whole := m.history.since(at, mem.ID)
-	recovered := known && whole
-	mem.conn, mem.link, mem.credited = j.Conn, 0, 0
-	mem.Connected = true
-	mem.Identity = j.Identity
-	a := wire.Admit{Resumed: recovered && j.Offset != "", Since: at.version, Replay: missed}
-	if !recovered {
-		m.members.rename(mem, m.cfg.NewID())
-		a.Replay = nil
-	}
-	m.attach(mem, j, a)
-	if m.hooks.Resumed != nil {
-		snapshot := mem.Member
-		_ = m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Resumed(t, snapshot); return nil })
-	}
-	m.startTicks()
 }
+
+// errLeft answers a join whose connection has gone: nobody sees it.
+func errLeft() *actors.Error { return actors.Errorf(actors.CodeUnavailable, "the client has left") }

@@ -7,17 +7,17 @@ import (
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
-// Leave says that a member's connection has left or is gone.
+// Leave says that a member's connection has left or is gone, or that whoever
+// asked for a seat does not want it any more.
 func (m *Machine) Leave(now time.Time, l *wire.Leave) {
 	m.step(now, func() {
-		if p := m.seats[l.Member]; p != nil && p.join.Conn == l.Conn {
-			p.cancelled = true
+		if p := m.joins[l.Member]; p != nil && p.join.Conn == l.Conn {
+			m.leaveEarly(p)
 			return
 		}
-		mem := m.members.byConn[l.Conn] // it may have resumed under another id than it asked for
+		mem := m.members.byConn[l.Conn]
 		switch {
-		case mem == nil:
-			m.whenOpen(func() { m.leaveWaiting(l) }, func(*actors.Error) {})
+		case mem == nil || !mem.isFrom(l.Conn, l.Member):
 		case l.Why.MayReturn() && m.resumes():
 			m.drop(mem, l.Why)
 		default:
@@ -26,13 +26,12 @@ func (m *Machine) Leave(now time.Time, l *wire.Leave) {
 	})
 }
 
-// leaveWaiting ends a stay whose join was still waiting for the room to open
-// when its connection went.
-func (m *Machine) leaveWaiting(l *wire.Leave) {
-	if p := m.seats[l.Member]; p != nil && p.join.Conn == l.Conn {
-		p.cancelled = true
-	} else if mem := m.members.byConn[l.Conn]; mem != nil {
-		m.leave(mem, l.Why, wire.Remove{Member: mem.ID})
+// leaveEarly ends a stay that has not begun.
+func (m *Machine) leaveEarly(p *pendingJoin) {
+	p.left = true
+	m.release(p)
+	if p.cancel != nil {
+		p.cancel()
 	}
 }
 
@@ -42,33 +41,34 @@ func (m *Machine) drop(mem *member, why actors.LeaveReason) {
 	mem.grace = m.after(m.kind.ResumeWithin, false, func() { m.leave(mem, why, wire.Remove{}) })
 	if m.hooks.Dropped != nil && m.phase == open {
 		snapshot := mem.Member
-		_ = m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Dropped(t, snapshot, why); return nil })
+		m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Dropped(t, snapshot, why); return nil })
 	}
 }
 
-// leave ends a stay: exactly once for every member.
+// leave ends a stay, once. The hook Left follows when the present turn is over.
 func (m *Machine) leave(mem *member, why actors.LeaveReason, r wire.Remove) {
-	if m.members.byID[mem.ID] != mem {
+	if !m.members.has(mem) {
 		return
 	}
 	m.members.remove(mem)
-	m.cancel(mem.grace)
+	m.cancelTimer(mem.grace)
 	m.detach(mem, r)
+	mem.laters.drop()
 	m.forgetAsked(mem.ID)
 	if m.hooks.Left != nil {
-		m.leftTurn(mem.Member, why)
+		snapshot := mem.Member
+		m.follow(func() { m.leftTurn(snapshot, why) })
 	}
 }
 
 // leftTurn runs the hook Left, once the room is open if it is starting again.
 func (m *Machine) leftTurn(mem actors.Member, why actors.LeaveReason) {
-	if m.phase == opening {
-		m.waiting = append(m.waiting, func() {
-			if m.phase == open {
-				m.leftTurn(mem, why)
-			}
-		})
-		return
+	switch m.phase {
+	case opening:
+		m.waiting = append(m.waiting, waiter{func() { m.leftTurn(mem, why) }, nil})
+	case open, ending:
+		if m.hooks.Left != nil {
+			m.do(actors.Cause{Member: mem}, func(t *actors.Turn) error { m.hooks.Left(t, mem, why); return nil })
+		}
 	}
-	_ = m.do(actors.Cause{Member: mem}, func(t *actors.Turn) error { m.hooks.Left(t, mem, why); return nil })
 }

@@ -2,11 +2,23 @@
 // its user code, what they changed and sent. It has no goroutine, no lock and
 // no clock. Whoever drives it (a Proto.Actor shell in actors/node, a test in
 // actors/actorstest) calls it from one goroutine at a time with the time as an
-// input, and carries out its Effects.
+// input, and carries out its Effects. The same inputs have the same effects in
+// the same order, as far as user code does not depend on the order of a map.
+//
+// An input is one step. Within it turns run one after the other: what a turn
+// causes (the hook Left of those it kicked, the end of the room) runs after
+// it, never inside it. At the end of the step everything that was gathered for
+// a node leaves in one Deliver, and then, if the room has ended, Retire.
+//
+// A member is in the table of its node from its Admit to its Remove, and a
+// node has the room in its fan-out from the first Admit to an End. Every
+// member that the hook Joined was told of is told to Left exactly once, even
+// if the room's instance was replaced meanwhile after too many panics; only if
+// the activation ends while no instance is open (it never opened again, or was
+// closed before) there is no room left to be told.
 package room
 
 import (
-	"container/heap"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -20,24 +32,26 @@ import (
 // Effects is how a room acts on the world. The machine calls it from within
 // its own methods; no method may block or call the machine back.
 type Effects interface {
-	// Deliver sends to the fan-out of a node.
+	// Deliver sends to the fan-out of a node. If d.Confirm is set, the answer
+	// comes back with Machine.Delivered.
 	Deliver(node string, d *wire.Deliver)
 	// Tell sends Joined, Refused, Gone, Credit or Moved to a connection.
 	Tell(conn wire.ConnRef, msg any)
-	// Run runs work beside the room and comes back with Machine.WorkDone. The
-	// context ends when the room leaves memory.
+	// Run runs work beside the room and comes back with Machine.WorkDone and
+	// the error as it is. The context ends when the room leaves memory.
 	Run(id uint64, work func(context.Context) error)
 	// Call sends an event to another room and comes back with
 	// Machine.CallDone.
 	Call(id uint64, c OutCall)
-	// Answer answers a Call that was handed in.
+	// Answer answers a Call that was handed in, once.
 	Answer(id uint64, result actors.Raw, err *actors.Error)
 	// Save hands over what a turn changed in durable fields.
 	Save(changes []actors.Change)
 	// Forget deletes everything that was saved.
 	Forget()
 	// Retire asks for the room to be taken off the directory; afterwards
-	// whoever held the room's address is told Moved. The machine is done.
+	// whoever held the room's address is told Moved. It comes once, after
+	// everything else that concerns the room; what follows it is Moved only.
 	Retire()
 }
 
@@ -55,9 +69,9 @@ type Config struct {
 	Behavior actors.Behavior
 	Epoch    uint64
 	Stored   []actors.Change // durable entries; Field indexes Instance.Fields
-	Log      *slog.Logger
+	Log      *slog.Logger    // names the room already
 	Rand     *rand.Rand
-	NewID    func() string
+	NewID    func() string // unguessable, of [A-Za-z0-9_-]
 	Effects  Effects
 }
 
@@ -66,132 +80,147 @@ type phase uint8
 const (
 	opening  phase = iota // before the first turn: Load is under way, or a restart waits
 	open                  // turns run
-	retiring              // Retire was called: everything is answered Moved
+	ending                // within one step: nobody is inside any more, the last hooks run
+	retiring              // the instance is gone: everything is answered Moved
 )
-
-// maxWaiting is how many joins and calls wait for a room that is opening;
-// beyond it they are refused as overloaded.
-const maxWaiting = 4096
 
 // Machine is one activation of a room. Use it from one goroutine at a time.
 type Machine struct {
-	cfg    Config
-	kind   actors.KindConfig
-	effect Effects
-	log    *slog.Logger
+	cfg       Config
+	kind      actors.KindConfig
+	effect    Effects
+	log       *slog.Logger
+	namespace string
+	ctx       context.Context // of turns; ends when the room leaves memory
+	cancel    context.CancelFunc
 
-	now   time.Time // of the current step
+	now   time.Time // of the current step; never goes back
 	phase phase
 
 	inst    actors.Instance
 	hooks   *actors.Hooks
 	fields  []actors.FieldSpec
 	synced  bool // any field is
-	durable bool // any field is
 	life    int  // counts instances: work of an earlier one is dropped
-	waiting []func()
+	waiting []waiter
 
 	members roster
-	seats   map[actors.MemberID]*pendingJoin // by the id that was asked for
+	joins   map[actors.MemberID]*pendingJoin // joins without an answer, by the id they ask for
+	joinID  uint64
+	seats   int // reserved for those of joins that are being authorized
 	nodes   []*node
 
 	sync    syncState
 	history history
 
-	turn    turnState
-	timers  timerHeap
-	timerID uint64
-	idle    *timer
-	ticks   tickState
-	work    workState
-	asks    map[uint64]*ask
-	askID   uint64
-	laters  map[*later]struct{}
-	faults  faultState
+	turn      turnState
+	followUps []func() // what turns have caused
+	following bool     // followUps are being run
+
+	timers     timerHeap
+	timerID    uint64
+	userTimers int // of timers, those that belong to user code
+	idle       *timer
+	ticks      tickState
+	work       workState
+	asks       []*ask // in the order of their ids
+	askID      uint64
+	laters     laterList // of calls
+	faults     faultState
 
 	destroyed bool // what was saved is deleted when the activation ends
+	retired   bool // Retire was called
 }
 
 // New returns a room that is not open yet: call Start.
 func New(cfg Config) *Machine {
 	m := &Machine{
-		cfg:    cfg,
-		kind:   cfg.Behavior.Config(),
-		effect: cfg.Effects,
-		log:    cfg.Log,
-		seats:  make(map[actors.MemberID]*pendingJoin),
-		asks:   make(map[uint64]*ask),
-		laters: make(map[*later]struct{}),
+		cfg:       cfg,
+		kind:      cfg.Behavior.Config(),
+		effect:    cfg.Effects,
+		log:       cfg.Log,
+		namespace: cfg.Ref.Namespace(),
+		hooks:     &actors.Hooks{},
+		joins:     make(map[actors.MemberID]*pendingJoin),
 	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.members.init()
-	m.work.running = make(map[uint64]func(error))
+	m.work.init()
 	m.history.init(m.kind, cfg.NewID())
 	return m
 }
 
-// node is what the room knows of a node that holds members.
-type node struct {
-	name     string
-	members  int
-	mirrored bool // it has a copy of the synced fields
-	awaiting bool // a Sync on its way to it was not confirmed
-	confirm  bool // ask for confirmation of the next Deliver
-	items    []wire.Item
-}
+// Members is the number of members, kept seats included.
+func (m *Machine) Members() int { return m.members.len() }
 
-func (m *Machine) node(name string) *node {
-	for _, n := range m.nodes {
-		if n.name == name {
-			return n
-		}
-	}
-	n := &node{name: name}
-	m.nodes = append(m.nodes, n)
-	return n
-}
-
-// send queues an item for one node until the step ends.
-func (n *node) send(i wire.Item) { n.items = append(n.items, i) }
+// Retired reports whether the room has left: whatever still arrives is
+// answered Moved.
+func (m *Machine) Retired() bool { return m.phase == retiring }
 
 // step runs f as one step of the machine at time now.
 func (m *Machine) step(now time.Time, f func()) {
 	if now.After(m.now) {
 		m.now = now
 	}
+	m.following = false // a step that a fault of the runtime has cut short left it so
 	f()
+	m.runFollowUps()
 	m.settle()
 }
 
-// settle flushes what the step gathered.
+// settle sends what the step gathered.
 func (m *Machine) settle() {
 	if m.phase == open {
 		m.flushIfDue()
 		m.watchIdle()
 	}
 	for _, n := range m.nodes {
-		if len(n.items) == 0 {
-			continue
-		}
-		d := &wire.Deliver{Room: m.cfg.Ref, Namespace: m.cfg.Ref.Namespace(), Epoch: m.cfg.Epoch, Items: n.items, Confirm: n.confirm}
-		n.items, n.confirm = nil, false
-		m.effect.Deliver(n.name, d)
+		m.deliver(n)
 	}
-	m.nodes = slices.DeleteFunc(m.nodes, func(n *node) bool { return n.members == 0 })
+	m.nodes = slices.DeleteFunc(m.nodes, (*node).forgotten)
+	if m.phase == retiring && !m.retired {
+		m.retire()
+	}
 }
 
-// Wake runs what is due at now: ticks, timers, flushes.
+// follow runs f when the present turn is over and what was caused before has
+// run.
+func (m *Machine) follow(f func()) { m.followUps = append(m.followUps, f) }
+
+func (m *Machine) runFollowUps() {
+	if m.following {
+		return
+	}
+	m.following = true
+	for i := 0; i < len(m.followUps); i++ {
+		f := m.followUps[i]
+		m.followUps[i] = nil
+		f()
+	}
+	m.followUps = m.followUps[:0]
+	m.following = false
+}
+
+// Wake runs what is due at now: timers, the latest tick, a flush. What a timer
+// makes due at once waits for the next Wake.
 func (m *Machine) Wake(now time.Time) {
 	m.step(now, func() {
-		for len(m.timers) > 0 && !m.timers[0].at.After(m.now) {
-			t := heap.Pop(&m.timers).(*timer)
+		latest := m.timerID
+		for {
+			t := m.nextTimer()
+			if t == nil || t.id > latest || m.phase == retiring {
+				break
+			}
+			m.cancelTimer(t)
 			t.run()
+			m.runFollowUps()
 		}
 		m.tickIfDue()
 	})
 }
 
-// NextWake returns when Wake has something to do; the zero Time if nothing is
-// due.
+// NextWake returns when Wake has something to do, which may be in the past;
+// the zero Time if nothing is due.
 func (m *Machine) NextWake() time.Time {
 	var next time.Time
 	earlier := func(at time.Time) {
@@ -208,10 +237,3 @@ func (m *Machine) NextWake() time.Time {
 	}
 	return next
 }
-
-// Members is the number of members, kept seats included.
-func (m *Machine) Members() int { return m.members.len() }
-
-// Retired reports whether the room has left: whatever still arrives is
-// answered Moved.
-func (m *Machine) Retired() bool { return m.phase == retiring }

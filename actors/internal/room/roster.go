@@ -10,13 +10,22 @@ import (
 // member is a seat that is taken.
 type member struct {
 	actors.Member
-	conn     wire.ConnRef // where it is, or was last
-	link     uint64       // last event taken from conn
-	credited uint64       // last event that conn was told of
+	asked    actors.MemberID // the id it asked for when it came to conn
+	conn     wire.ConnRef    // where it is, or was last
+	link     uint64          // last event taken from conn
+	credited uint64          // last event that conn was told of
 	pid      string
-	admitted position // of the room's history when it was admitted
+	admitted position // of the room's history when it was admitted, or had to start afresh
 	grace    *timer   // runs while it is away
 	commands commandLog
+	laters   laterList
+	at       int // index in roster.order
+}
+
+// isFrom reports whether the member is, or was last, the one that was asked
+// for under this id on a connection.
+func (m *member) isFrom(conn wire.ConnRef, id actors.MemberID) bool {
+	return m.conn == conn && (m.ID == id || m.asked == id)
 }
 
 // roster holds the members in the order they joined.
@@ -25,7 +34,6 @@ type roster struct {
 	byPID  map[string]*member
 	byConn map[wire.ConnRef]*member // connected members
 	order  []*member                // nil where one has left
-	holes  int
 }
 
 func (r *roster) init() {
@@ -38,6 +46,7 @@ func (r *roster) len() int { return len(r.byID) }
 
 func (r *roster) add(m *member) {
 	r.byID[m.ID] = m
+	m.at = len(r.order)
 	r.order = append(r.order, m)
 	if m.pid != "" {
 		r.byPID[m.pid] = m
@@ -47,41 +56,46 @@ func (r *roster) add(m *member) {
 func (r *roster) remove(m *member) {
 	delete(r.byID, m.ID)
 	delete(r.byPID, m.pid)
-	for i, other := range r.order {
-		if other == m {
-			r.order[i] = nil
-			r.holes++
-			break
-		}
-	}
-	if r.holes > 16 && r.holes > len(r.order)/2 {
+	r.order[m.at] = nil
+	if holes := len(r.order) - len(r.byID); holes > 16 && holes > len(r.order)/2 {
 		kept := r.order[:0]
 		for _, m := range r.order {
 			if m != nil {
+				m.at = len(kept)
 				kept = append(kept, m)
 			}
 		}
 		clear(r.order[len(kept):])
-		r.order, r.holes = kept, 0
+		r.order = kept
 	}
 }
 
-// all iterates in the order of joining. Members may be added and removed
-// meanwhile; those added are not seen.
+// all iterates in the order of joining, while nobody joins or leaves.
 func (r *roster) all() iter.Seq[*member] {
 	return func(yield func(*member) bool) {
-		for _, m := range append([]*member(nil), r.order...) {
-			if m != nil && r.byID[m.ID] == m && !yield(m) {
+		for _, m := range r.order {
+			if m != nil && !yield(m) {
 				return
 			}
 		}
 	}
 }
 
+// list returns the members in the order of joining. Some may have left by the
+// time the caller comes to them.
+func (r *roster) list() []*member {
+	list := make([]*member, 0, r.len())
+	for m := range r.all() {
+		list = append(list, m)
+	}
+	return list
+}
+
+// has reports whether a member of list is still there.
+func (r *roster) has(m *member) bool { return r.byID[m.ID] == m }
+
 func (r *roster) rename(m *member, pid string) {
 	delete(r.byPID, m.pid)
 	m.pid = pid
-	if pid != "" {
-		r.byPID[pid] = m
-	}
+	r.byPID[pid] = m
 }

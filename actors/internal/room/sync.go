@@ -1,6 +1,8 @@
 package room
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -9,10 +11,11 @@ import (
 
 // syncState gathers changes of synced fields between flushes.
 type syncState struct {
-	version uint64
-	last    time.Time // of the last flush
-	dirty   []actors.Change
+	version uint64           // counts flushes and fresh copies
+	flushed time.Time        // when the last flush was
+	dirty   []actors.Change  // at most one per entry
 	at      map[entryKey]int // position in dirty
+	entries int              // of the last flush
 }
 
 type entryKey struct {
@@ -31,7 +34,22 @@ func (s *syncState) mark(c actors.Change) {
 		return
 	}
 	s.at[k] = len(s.dirty)
+	if s.dirty == nil {
+		s.dirty = make([]actors.Change, 0, max(1, min(s.entries, 4096)))
+	}
 	s.dirty = append(s.dirty, c)
+}
+
+// reset forgets what was gathered. It lets go of memory that one large flush
+// has taken.
+func (s *syncState) reset() {
+	s.entries = len(s.dirty)
+	s.dirty = nil
+	if s.entries > 4096 {
+		s.at = nil
+	} else {
+		clear(s.at)
+	}
 }
 
 // flush sends what was gathered to every node that has a copy.
@@ -41,17 +59,16 @@ func (m *Machine) flush() {
 		return
 	}
 	s.version++
-	s.last = m.now
-	item := wire.Sync{Version: s.version, Changes: s.dirty}
-	if m.resumes() {
-		item.Offset = m.history.offset(s.version)
-	}
-	s.dirty = nil
-	clear(s.at)
+	s.flushed = m.now
+	item := wire.Sync{Version: s.version, Offset: m.offset(), Changes: s.dirty}
+	s.reset()
 	for _, n := range m.nodes {
+		if n.members == 0 {
+			n.mirrored = false // it will be sent the whole if somebody comes within this step
+		}
 		if n.mirrored {
 			n.send(item)
-			n.confirm, n.awaiting = true, true
+			n.confirm = true
 		}
 	}
 }
@@ -71,40 +88,49 @@ func (m *Machine) flushDueAt() time.Time {
 		return time.Time{}
 	}
 	for _, n := range m.nodes {
-		if n.awaiting {
+		if n.members > 0 && (n.unconfirmed > 0 || n.confirm) {
 			return time.Time{}
 		}
 	}
-	at := m.sync.last.Add(m.kind.SyncEvery)
-	if at.Before(m.now) {
-		return m.now
+	if at := m.sync.flushed.Add(m.kind.SyncEvery); at.After(m.now) {
+		return at
 	}
-	return at
+	return m.now
 }
 
 // Delivered says that a node's fan-out has worked off what it was sent.
 func (m *Machine) Delivered(now time.Time, d *wire.Delivered) {
 	m.step(now, func() {
 		for _, n := range m.nodes {
-			if n.name == d.Node {
-				n.awaiting = false
+			if n.name == d.Node && d.Epoch == m.cfg.Epoch && n.unconfirmed > 0 {
+				n.unconfirmed--
 			}
 		}
 	})
 }
 
-// mirror is the whole of the synced fields, for a node that has no copy yet.
-func (m *Machine) mirror() wire.Mirror {
-	mi := wire.Mirror{Version: m.sync.version, Fields: m.fields}
-	if m.resumes() {
-		mi.Offset = m.history.offset(m.sync.version)
+// offset is where the history stands, for clients; empty if the kind does not
+// resume.
+func (m *Machine) offset() string {
+	if !m.resumes() {
+		return ""
 	}
+	return m.position().offset()
+}
+
+// mirror is the whole of the synced fields, for a node that has no copy yet.
+// Each field's entries are in the order of their keys.
+func (m *Machine) mirror() wire.Mirror {
+	mi := wire.Mirror{Version: m.sync.version, Offset: m.offset(), Fields: m.fields}
 	for i, spec := range m.fields {
-		if spec.Synced {
-			m.inst.Each(i, func(key string, value []byte) {
-				mi.Entries = append(mi.Entries, actors.Change{Field: i, Key: key, Value: value})
-			})
+		if !spec.Synced {
+			continue
 		}
+		first := len(mi.Entries)
+		m.inst.Each(i, func(key string, value []byte) {
+			mi.Entries = append(mi.Entries, actors.Change{Field: i, Key: key, Value: value})
+		})
+		slices.SortFunc(mi.Entries[first:], func(a, b actors.Change) int { return strings.Compare(a.Key, b.Key) })
 	}
 	return mi
 }
@@ -114,8 +140,7 @@ func (m *Machine) remirror() {
 	if !m.synced {
 		return
 	}
-	m.sync.dirty = nil
-	clear(m.sync.at)
+	m.sync.reset()
 	m.sync.version++
 	for _, n := range m.nodes {
 		if n.mirrored {

@@ -1,0 +1,82 @@
+package room
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// startCall sends an event to another room.
+func (m *Machine) startCall(c OutCall, then func(*actors.Turn, json.RawMessage, error)) {
+	m.work.nextID++
+	id, life := m.work.nextID, m.life
+	deadline := m.after(c.Timeout, false, func() {
+		m.callDone(id, actors.Raw{}, actors.Errorf(actors.CodeTimeout, "no answer within %v", c.Timeout))
+	})
+	m.work.calls[id] = func(result actors.Raw, err *actors.Error) {
+		m.cancelTimer(deadline)
+		m.continueWith(life, func(t *actors.Turn) {
+			if err != nil {
+				then(t, nil, err)
+				return
+			}
+			then(t, firstValue(result), nil)
+		})
+	}
+	m.effect.Call(id, c)
+}
+
+// CallDone brings back the answer to Effects.Call. Only the first one counts,
+// and none after the timeout.
+func (m *Machine) CallDone(now time.Time, id uint64, result actors.Raw, err *actors.Error) {
+	m.step(now, func() { m.callDone(id, result, err) })
+}
+
+func (m *Machine) callDone(id uint64, result actors.Raw, err *actors.Error) {
+	then := m.work.calls[id]
+	delete(m.work.calls, id)
+	if then != nil {
+		then(result, err)
+	}
+}
+
+// firstValue is the value of an acknowledgement.
+func firstValue(r actors.Raw) json.RawMessage {
+	elems, err := rawjson.Split(r.JSON)
+	if err != nil || len(elems) == 0 {
+		return json.RawMessage("null")
+	}
+	return elems[0]
+}
+
+// Call is an event from Go code or from another room: a turn without a
+// member. Its answer goes through Effects.Answer, once: ErrMoved if the room
+// has left memory.
+func (m *Machine) Call(now time.Time, id uint64, event string, payload actors.Raw) {
+	r := &request{m: m, id: id, event: actors.Event{Name: event, WantsAck: true}}
+	m.step(now, func() {
+		m.whenOpen(waiter{
+			func() { m.call(r, payload) },
+			func(err *actors.Error) { r.answer(actors.Raw{}, err) },
+		})
+	})
+}
+
+func (m *Machine) call(r *request, payload actors.Raw) {
+	args, err := rawjson.AppendSplit(r.args[:0], payload.JSON)
+	switch {
+	case err != nil:
+		r.answer(actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "payload: want an array of arguments"))
+		return
+	case !m.cfg.Behavior.HandlesEvent(r.event.Name):
+		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
+		return
+	}
+	r.event.Args = actors.Args{List: args, Attachments: payload.Attachments}
+	if failed := r.handle(actors.Cause{Event: r.event.Name}, ""); failed != nil {
+		m.effect.Answer(r.id, actors.Raw{}, failed.public)
+	}
+}

@@ -1,0 +1,98 @@
+package room
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// host is what the machine lends a turn.
+type host Machine
+
+func (h *host) Room() actors.RoomRef { return h.cfg.Ref }
+func (h *host) Now() time.Time       { return h.now }
+func (h *host) Rand() *rand.Rand     { return h.cfg.Rand }
+func (h *host) NewID() string        { return h.cfg.NewID() }
+func (h *host) Log() *slog.Logger    { return h.log }
+
+func (h *host) Members() iter.Seq[actors.Member] {
+	return func(yield func(actors.Member) bool) {
+		for mem := range h.members.all() {
+			if !yield(mem.Member) {
+				return
+			}
+		}
+	}
+}
+
+func (h *host) Lookup(id actors.MemberID) (actors.Member, bool) {
+	if mem := h.members.byID[id]; mem != nil {
+		return mem.Member, true
+	}
+	return actors.Member{}, false
+}
+
+func (h *host) Emit(out *actors.Outgoing) {
+	h.turn.emits = append(h.turn.emits, emission{out: *out})
+}
+
+func (h *host) Ask(out *actors.Outgoing, timeout time.Duration, then func(*actors.Turn, []actors.Answer)) {
+	h.turn.emits = append(h.turn.emits, emission{out: *out, ask: &ask{timeout: orTen(timeout), then: then}})
+}
+
+func (h *host) Kick(id actors.MemberID, reason string) {
+	h.turn.kicks = append(h.turn.kicks, kick{id, reason})
+}
+
+func (h *host) Destroy() { h.turn.destroy = true }
+
+// whenDone runs f if the turn succeeds.
+func (h *host) whenDone(f func()) { h.turn.effects = append(h.turn.effects, f) }
+
+// After starts the timer if the turn succeeds. Stopping it takes effect at
+// once, also in a turn that fails.
+func (h *host) After(d time.Duration, f func(*actors.Turn)) (stop func() bool) {
+	m := (*Machine)(h)
+	t := &timer{at: h.now.Add(max(d, 0)), index: -1, user: true}
+	over := false // it has run, or was stopped
+	t.run = func() {
+		over = true
+		m.do(actors.Cause{}, func(turn *actors.Turn) error { f(turn); return nil })
+	}
+	h.whenDone(func() {
+		if !over {
+			m.schedule(t)
+		}
+	})
+	return func() bool {
+		if over {
+			return false
+		}
+		over = true
+		m.cancelTimer(t)
+		return true
+	}
+}
+
+func (h *host) Go(work func(context.Context) error, then func(*actors.Turn, error)) {
+	m := (*Machine)(h)
+	h.whenDone(func() { m.startWork(work, then) })
+}
+
+func (h *host) Call(room actors.RoomRef, event string, payload actors.Raw, timeout time.Duration, then func(*actors.Turn, json.RawMessage, error)) {
+	m := (*Machine)(h)
+	h.whenDone(func() { m.startCall(OutCall{room, event, payload, orTen(timeout)}, then) })
+}
+
+// orTen is a timeout of user code, for which zero means 10 s.
+func orTen(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 10 * time.Second
+	}
+	return d
+}

@@ -1,0 +1,132 @@
+package room
+
+import (
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// node is what the room knows of a node that holds members, or has not
+// confirmed everything yet.
+type node struct {
+	name        string
+	members     int  // connected there
+	inTable     bool // its fan-out has the room, until an End
+	mirrored    bool // it has a copy of the synced fields
+	confirm     bool // ask for confirmation of the next Deliver
+	unconfirmed int  // Delivers with a flush that were not confirmed
+	items       []wire.Item
+	last        int // items that the last Deliver had
+}
+
+func (m *Machine) node(name string) *node {
+	for _, n := range m.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	n := &node{name: name}
+	m.nodes = append(m.nodes, n)
+	return n
+}
+
+// send queues an item until the step ends.
+func (n *node) send(i wire.Item) {
+	if n.items == nil {
+		n.items = make([]wire.Item, 0, max(2, min(n.last, 64)))
+	}
+	n.items = append(n.items, i)
+}
+
+func (n *node) forgotten() bool { return n.members == 0 && n.unconfirmed == 0 }
+
+// deliver sends what was queued. A node whose last member has gone forgets the
+// room.
+func (m *Machine) deliver(n *node) {
+	if n.members == 0 && n.inTable {
+		n.send(wire.End{})
+		n.inTable, n.mirrored = false, false
+	}
+	if len(n.items) == 0 {
+		return
+	}
+	d := &wire.Deliver{Room: m.cfg.Ref, Namespace: m.namespace, Epoch: m.cfg.Epoch, Items: n.items, Confirm: n.confirm}
+	if n.confirm {
+		n.unconfirmed++
+	}
+	n.items, n.last, n.confirm = nil, len(n.items), false
+	m.effect.Deliver(n.name, d)
+}
+
+// attach puts a member into the table of its node, ahead of everything else
+// that is sent to it, and tells the connection.
+func (m *Machine) attach(mem *member, a wire.Admit) {
+	m.members.byConn[mem.conn] = mem
+	n := m.node(mem.conn.Node)
+	n.members++
+	n.inTable = true
+	if m.synced && !n.mirrored {
+		m.flush()
+		n.mirrored = true
+		n.send(m.mirror())
+	}
+	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
+	n.send(a)
+	m.effect.Tell(mem.conn, &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: mem.asked})
+}
+
+// detach takes a member out of the table of its node and tells the connection.
+// It does nothing for a member that is away.
+func (m *Machine) detach(mem *member, r wire.Remove) {
+	if !mem.Connected {
+		return
+	}
+	mem.Connected = false
+	delete(m.members.byConn, mem.conn)
+	n := m.node(mem.conn.Node)
+	n.members--
+	n.send(r)
+	m.effect.Tell(mem.conn, &wire.Gone{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID})
+}
+
+// toMembers sends an item to the nodes that hold members it is for.
+func (m *Machine) toMembers(e wire.Emit) {
+	if e.To == nil {
+		var item wire.Item = e
+		for _, n := range m.nodes {
+			if n.members > 0 {
+				n.send(item)
+			}
+		}
+		return
+	}
+	for _, n := range m.nodes {
+		if to := m.present(n, e.To); len(to) > 0 {
+			here := e
+			here.To = to
+			n.send(here)
+		}
+	}
+}
+
+// present returns which members are connected to a node: ids itself if all
+// are.
+func (m *Machine) present(n *node, ids []actors.MemberID) []actors.MemberID {
+	for i, id := range ids {
+		if m.isAt(n, id) {
+			continue
+		}
+		here := append([]actors.MemberID(nil), ids[:i]...)
+		for _, id := range ids[i+1:] {
+			if m.isAt(n, id) {
+				here = append(here, id)
+			}
+		}
+		return here
+	}
+	return ids
+}
+
+func (m *Machine) isAt(n *node, id actors.MemberID) bool {
+	mem := m.members.byID[id]
+	return mem != nil && mem.Connected && mem.conn.Node == n.name
+}

@@ -1,0 +1,175 @@
+package room
+
+import (
+	"encoding/json"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// request is one event that is to be answered, of a member or of a Call.
+type request struct {
+	m    *Machine
+	mem  *member      // nil for a Call
+	conn wire.ConnRef // of the member when it sent the event
+	id   uint64       // of the acknowledgement, if ack, or of the Call
+	ack  bool         // the member asked for an acknowledgement
+	cmd  *command     // nil if the event had no command id
+
+	event    actors.Event
+	args     [4]json.RawMessage // where the payload was split
+	result   actors.Result
+	answered bool
+}
+
+// handle runs the handler of the event and answers, unless the handler wants
+// to answer later. It reports the handler's failure, which is not answered.
+func (r *request) handle(c actors.Cause, cid string) *failure {
+	r.event.Answer = r.answerLater
+	failed := r.m.doThen(c, func(t *actors.Turn) (err error) {
+		r.result, err = r.m.inst.Handle(t, &r.event)
+		return err
+	}, func() {
+		if r.mem != nil {
+			r.cmd = r.mem.commands.remember(cid)
+		}
+		if r.result.Later {
+			r.owed().add(r)
+		} else {
+			r.answer(r.result.Ack, nil)
+		}
+	})
+	if failed != nil {
+		r.answered = true // whoever kept Event.Answer keeps nothing
+	}
+	return failed
+}
+
+// owed is the list of those who wait as this request does.
+func (r *request) owed() *laterList {
+	if r.mem != nil {
+		return &r.mem.laters
+	}
+	return &r.m.laters
+}
+
+// answer answers the request, once. It takes the answer of a member's event
+// to mind, so that the same command is answered the same.
+func (r *request) answer(ack actors.Raw, err *actors.Error) {
+	if r.answered {
+		return
+	}
+	r.answered = true
+	if r.mem == nil {
+		r.m.effect.Answer(r.id, ack, err)
+		return
+	}
+	r.respond(ack, err)
+	r.cmd.finish(ack, err)
+}
+
+// respond acknowledges a member's event, or reports its failure as an
+// exception if no acknowledgement was asked for. The member may have gone
+// meanwhile.
+func (r *request) respond(ack actors.Raw, err *actors.Error) {
+	mem := r.mem
+	if !mem.Connected || mem.conn != r.conn {
+		return
+	}
+	n := r.m.node(mem.conn.Node)
+	switch {
+	case r.ack && err != nil:
+		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: encodeError(err, wire.ErrorAck)})
+	case r.ack:
+		if len(ack.JSON) == 0 {
+			ack.JSON = json.RawMessage("[]")
+		}
+		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: ack})
+	case err != nil:
+		data := encodeError(err, func(e *actors.Error) actors.Raw { return wire.Exception(e, r.event.Name) })
+		n.send(wire.Emit{Data: data, To: []actors.MemberID{mem.ID}})
+	}
+}
+
+// encodeError leaves out data whose encoding panics: it is user code.
+func encodeError(err *actors.Error, encode func(*actors.Error) actors.Raw) (raw actors.Raw) {
+	if attempt(func() error { raw = encode(err); return nil }) != nil {
+		raw = encode(&actors.Error{Code: err.Code, Message: err.Message})
+	}
+	return raw
+}
+
+// answerLater is what an actors.Ack calls, within a turn: the answer leaves if
+// that turn succeeds.
+func (r *request) answerLater(t *actors.Turn, ack actors.Raw, err error) {
+	if t.Room() != r.m.cfg.Ref { // panics if the turn is over
+		panic("actors: an acknowledgement belongs to the room whose handler was given it")
+	}
+	public := actors.AsError(err)
+	(*host)(r.m).whenDone(func() { r.answer(ack, public) })
+}
+
+// maxLaters is how many events of one member, and how many calls, wait for an
+// answer that a handler gives later. Beyond it the oldest is answered with
+// CodeTimeout: it may have taken effect.
+const maxLaters = 256
+
+// laterList holds requests that are answered later, oldest first. Those that
+// were answered stay in it until it is full.
+type laterList struct{ list []*request }
+
+func (l *laterList) add(r *request) {
+	if len(l.list) >= maxLaters {
+		l.tidy()
+	}
+	if len(l.list) >= maxLaters {
+		l.list[0].answer(actors.Raw{}, actors.Errorf(actors.CodeTimeout, "too many events wait for an answer"))
+		l.tidy()
+	}
+	l.list = append(l.list, r)
+}
+
+// tidy lets go of those that were answered.
+func (l *laterList) tidy() {
+	kept := l.list[:0]
+	for _, r := range l.list {
+		if !r.answered {
+			kept = append(kept, r)
+		}
+	}
+	clear(l.list[len(kept):])
+	l.list = kept
+}
+
+// fail answers everybody: nobody else will. A command that was not answered
+// may be tried again.
+func (l *laterList) fail(err *actors.Error) {
+	list := l.list
+	l.list = nil
+	for _, r := range list {
+		if !r.answered {
+			r.cmd.forget()
+			r.answer(actors.Raw{}, err)
+		}
+	}
+}
+
+// drop forgets everybody: there is nobody to answer.
+func (l *laterList) drop() {
+	for _, r := range l.list {
+		r.answered = true
+	}
+	l.list = nil
+}
+
+// failLaters answers everybody who waits for the instance.
+func (m *Machine) failLaters() {
+	for mem := range m.members.all() {
+		mem.laters.fail(errEnded())
+	}
+	m.laters.fail(errEnded())
+}
+
+func errEnded() *actors.Error {
+	return actors.Errorf(actors.CodeUnavailable, "the room ended before it answered")
+}
