@@ -59,7 +59,7 @@ func newArena() *Arena {
 }
 
 // Opened makes the world.
-func (a *Arena) Opened(t *actors.Turn) error {
+func (a *Arena) Opened(t *actors.Turn) error { //nolint:unparam // the hook has this form
 	a.world = NewWorld(t.Rand().Uint64(), t.Rand().Uint64())
 	a.publish()
 	return nil

@@ -251,7 +251,7 @@ func (w *World) stepShip(seat int, c Control) {
 	if s.Phased() {
 		return
 	}
-	s.Flight.Step(c.Steering)
+	s.Step(c.Steering)
 	s.Moving = c.Move >= 0
 	countDown(&s.Shield)
 	countDown(&s.Triple)
