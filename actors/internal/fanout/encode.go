@@ -57,8 +57,8 @@ func (p *patch) packet(stamped bool) *actors.Packet {
 
 func (mir *mirror) encodePatch(from uint64) *patch {
 	p := &patch{from: from}
-	b, any := mir.appendPatch(make([]byte, 0, mir.patchSize+mir.patchSize/16), audience{}, from)
-	if !any {
+	b, some := mir.appendPatch(make([]byte, 0, mir.patchSize+mir.patchSize/16), audience{}, from)
+	if !some {
 		return p
 	}
 	p.body = len(b)

@@ -194,8 +194,8 @@ func (mir *mirror) ownPatch(id actors.MemberID, from uint64, stamped bool) *acto
 	if mir.ownChanged <= from {
 		return nil
 	}
-	b, any := mir.appendPatch(nil, audience{own: true, id: string(id)}, from)
-	if !any {
+	b, some := mir.appendPatch(nil, audience{own: true, id: string(id)}, from)
+	if !some {
 		return nil
 	}
 	return mir.event(finish(b, mir.offset, stamped))

@@ -425,7 +425,7 @@ func (m *model) check(*rapid.T) {
 	m.reap()
 	for _, r := range m.Machine.rooms {
 		for _, mem := range r.byID {
-			if c := mem.conn; !c.closed && (mem.busy() || mem.behind()) && !(mem.waiting && c.armed) {
+			if c := mem.conn; !c.closed && (mem.busy() || mem.behind()) && (!mem.waiting || !c.armed) {
 				m.t.Fatalf("nothing will wake %s: waiting %v, armed %v", mem.id, mem.waiting, c.armed)
 			}
 		}
