@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -82,23 +85,17 @@ func TestSocketThatTakesNoByteForTheTimeoutIsDead(t *testing.T) {
 		ow := newOwner()
 		o := newPool(t, Config{SendBuffer: -1, AfterFunc: c.AfterFunc}).New(server, ow)
 		defer o.Close()
-		if err := o.Push(frame(Reliable, make([]byte, 1<<20))); err != nil {
-			t.Fatal(err)
-		}
-		o.Flush()
-		eventually(t, "the writer waits", func() bool { n, _ := c.armed(); return n == 1 })
+		clog(t, o)
 		c.advance(9 * time.Second)
-		// It reads a little: the socket takes more and has ten seconds again.
+		// It reads a part: the socket takes more and has ten seconds again. The
+		// rest is still more than the kernel takes, so the writer waits again.
 		_, before := c.armed()
-		within(t, "progress", func() {
-			buf := make([]byte, 4<<10)
-			for resets := before; resets == before; _, resets = c.armed() {
-				if _, err := io.ReadFull(client, buf); err != nil {
-					t.Error(err)
-					return
-				}
+		within(t, "reading", func() {
+			if _, err := io.CopyN(io.Discard, client, clogSize/2); err != nil {
+				t.Error(err)
 			}
 		})
+		eventually(t, "the timer starts again", func() bool { _, resets := c.armed(); return resets > before })
 		c.advance(9 * time.Second)
 		select {
 		case err := <-ow.failed:
@@ -138,9 +135,9 @@ func TestLateTimerDoesNotKillAnIdleSocket(t *testing.T) {
 		ow := newOwner()
 		o := newPool(t, Config{SendBuffer: -1, AfterFunc: c.AfterFunc}).New(server, ow)
 		defer o.Close()
-		clogged := clog(t, o)
+		clog(t, o)
 		within(t, "reading", func() {
-			if _, err := io.CopyN(io.Discard, client, int64(clogged)); err != nil {
+			if _, err := io.CopyN(io.Discard, client, clogSize); err != nil {
 				t.Error(err)
 			}
 		})
@@ -206,15 +203,15 @@ func TestDrainedComesOncePerAwait(t *testing.T) {
 		if o.AwaitDrain() {
 			t.Fatal("there is something to wait for in a fresh outbox")
 		}
-		clogged := clog(t, o)
+		clog(t, o)
 		if !o.AwaitDrain() || !o.AwaitDrain() {
-			t.Fatal("there is nothing to wait for in a clogged outbox")
+			t.Fatal("there is nothing to wait for in a clogSize outbox")
 		}
 		if len(ow.drained) != 0 {
 			t.Fatal("Drained came while frames wait")
 		}
 		within(t, "Drained", func() {
-			if _, err := io.CopyN(io.Discard, client, int64(clogged)); err != nil {
+			if _, err := io.CopyN(io.Discard, client, clogSize); err != nil {
 				t.Error(err)
 			}
 			<-ow.drained
@@ -232,4 +229,126 @@ func TestDrainedComesOncePerAwait(t *testing.T) {
 			t.Errorf("Drained came %d times too often", n)
 		}
 	})
+}
+
+// script is a connection whose Write the test plays.
+type script struct {
+	net.Conn
+	write  func(p []byte) (int, error)
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newScript(t *testing.T) *script {
+	server, client := net.Pipe()
+	t.Cleanup(func() { server.Close(); client.Close() })
+	return &script{Conn: server, closed: make(chan struct{})}
+}
+
+func (s *script) Write(p []byte) (int, error) { return s.write(p) }
+
+func (s *script) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
+}
+
+func TestFailedWriteClosesTheConnection(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		write func(p []byte) (int, error)
+		want  error
+	}{
+		{"an error", func(p []byte) (int, error) { return 0, io.ErrClosedPipe }, io.ErrClosedPipe},
+		{"a short write without a reason", func(p []byte) (int, error) { return 1, nil }, io.ErrShortWrite},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn := newScript(t)
+			conn.write = test.write
+			ow := newOwner()
+			o := newPool(t, Config{}).New(conn, ow)
+			defer o.Close()
+			if err := o.Push(frame(Reliable, []byte("lost"))); err != nil {
+				t.Fatal(err)
+			}
+			o.Flush()
+			within(t, "failing", func() {
+				<-conn.closed
+				if err := <-ow.failed; !errors.Is(err, test.want) {
+					t.Errorf("failed with %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Close ends while a frame is on its way: it waits for the goroutine that
+// writes it, and that goroutine gives clean memory back.
+func TestCloseWaitsForAWriteInProgress(t *testing.T) {
+	conn := newScript(t)
+	writing := make(chan struct{})
+	var returned atomic.Bool
+	conn.write = func(p []byte) (int, error) {
+		close(writing)
+		<-conn.closed
+		for range 10_000 {
+			runtime.Gosched()
+		}
+		returned.Store(true)
+		return len(p), nil
+	}
+	o := newPool(t, Config{}).New(conn, newOwner())
+	if err := o.Push(frame(Reliable, []byte("late"))); err != nil {
+		t.Fatal(err)
+	}
+	o.Flush()
+	within(t, "Close", func() {
+		<-writing
+		o.Close()
+	})
+	if !returned.Load() {
+		t.Error("Close returned before the write")
+	}
+	if b := o.pool.batch(); !b.empty() || b.done != [lanes]load{} {
+		t.Errorf("the pool got a batch with traces: %+v", b)
+	}
+}
+
+// spurious is a RawConn that says "try again" when the test says so, whether
+// the socket takes more or not.
+type spurious struct {
+	syscall.RawConn
+	wake, end chan struct{}
+}
+
+func (s *spurious) Write(f func(fd uintptr) bool) error {
+	for done := false; ; {
+		if err := s.Control(func(fd uintptr) { done = f(fd) }); done || err != nil {
+			return err
+		}
+		select {
+		case <-s.wake:
+		case <-s.end:
+			return net.ErrClosed
+		}
+	}
+}
+
+func TestWakeUpWithoutProgressDoesNotProlongTheTimeout(t *testing.T) {
+	server, _ := connect(t, "tcp", "127.0.0.1:0")
+	c := &clock{}
+	o := newPool(t, Config{SendBuffer: -1, AfterFunc: c.AfterFunc}).New(server, newOwner())
+	raw := &spurious{RawConn: o.raw, wake: make(chan struct{}), end: make(chan struct{})}
+	o.raw = raw
+	clog(t, o)
+	const wakes = 100
+	within(t, "waking the writer", func() {
+		for range wakes {
+			raw.wake <- struct{}{}
+		}
+	})
+	close(raw.end)
+	within(t, "Close", func() { o.Close() })
+	if _, resets := c.armed(); resets > wakes/2 {
+		t.Errorf("the timeout started again %d times for a reader that has stopped", resets)
+	}
 }

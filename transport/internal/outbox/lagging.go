@@ -7,5 +7,5 @@ package outbox
 func (o *Outbox) Lagging() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.wait != nil && (o.raw != nil || o.again)
+	return o.behind || o.raw == nil && o.wait != nil && o.again
 }

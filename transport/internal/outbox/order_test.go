@@ -105,6 +105,7 @@ func TestNothingIsLostDoubledOrReordered(t *testing.T) {
 		for p := range pushers {
 			wg.Go(func() {
 				defer left.Add(-1)
+				defer o.Flush()
 				r := rand.New(rand.NewPCG(seed, uint64(p)))
 				for n := range messages {
 					f := Frame{Parts: message(r, p, n)}
@@ -159,9 +160,6 @@ func TestNothingIsLostDoubledOrReordered(t *testing.T) {
 					return
 				}
 				next[p]++
-				if left.Load() == 0 {
-					o.Flush() // what the last one pushed and did not flush
-				}
 			}
 		})
 		within(t, "the exchange", wg.Wait)

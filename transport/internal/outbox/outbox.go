@@ -115,6 +115,7 @@ type Outbox struct {
 	again    bool          // Flush was called while somebody owned it
 	awaited  bool          // AwaitDrain returned true and Drained is owed
 	ending   bool          // Finish was called: nothing more is taken
+	behind   bool          // the socket took less than a Flush had for it
 	stalled  bool          // the writer waited longer than Config.WriteTimeout
 	wait     *stall        // what the writer waits in; nil when it does not
 

@@ -117,13 +117,13 @@ func (p *Pool) batch() *batch {
 	return &batch{frames: make([]Frame, 0, 4)}
 }
 
-// freeBatch takes back a batch that was written completely. The memory of a
-// burst is left to the garbage collector.
+// freeBatch takes back a batch that is written completely and settled. The
+// memory of a burst is left to the garbage collector.
 func (p *Pool) freeBatch(b *batch) {
 	if cap(b.frames) > 64 {
 		return
 	}
-	b.frames, b.next, b.done = b.frames[:0], 0, [lanes]load{}
+	b.frames, b.next = b.frames[:0], 0
 	p.batches.Put(b)
 }
 

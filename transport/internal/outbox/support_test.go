@@ -166,25 +166,20 @@ func (o *owner) Failed(err error) { o.failed <- err }
 // frame makes a frame of one part.
 func frame(class Class, b []byte) Frame { return Frame{Parts: [][]byte{b}, Class: class} }
 
-// clog fills a socket whose reader has stopped until bytes stay behind and a
-// goroutine waits for the socket. It returns what it pushed.
-func clog(t testing.TB, o *Outbox) (pushed int) {
+// clogSize is more than the kernel takes for a reader that has stopped.
+const clogSize = 800 << 10
+
+// clog pushes one frame that its socket cannot take while the reader has
+// stopped, and returns when a goroutine writes it.
+func clog(t testing.TB, o *Outbox) {
 	t.Helper()
-	chunk := make([]byte, 64<<10)
-	within(t, "filling the socket", func() {
-		for waits := false; !waits; runtime.Gosched() {
-			if o.Idle() {
-				if err := o.Push(frame(Reliable, chunk)); err != nil {
-					t.Error(err)
-					return
-				}
-				pushed += len(chunk)
-				o.Flush()
-			}
-			o.mu.Lock()
-			waits = o.wait != nil && !o.empty()
-			o.mu.Unlock()
-		}
+	if err := o.Push(frame(Reliable, make([]byte, clogSize))); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "Flush to a stopped reader", o.Flush)
+	eventually(t, "the writer waits", func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.wait != nil
 	})
-	return pushed
 }
