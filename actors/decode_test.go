@@ -136,7 +136,7 @@ func TestDecodeErrorsAreForPeople(t *testing.T) {
 			if !strings.Contains(e.Message, c.want) {
 				t.Errorf("got  %q\nwant %q", e.Message, c.want)
 			}
-			bind := actors.JoinRequest{Auth: json.RawMessage(c.json)}
+			bind := actors.JoinRequest{Member: actors.Member{Auth: json.RawMessage(c.json)}}
 			if err := bind.Bind(&p); !errors.As(err, &e) || e.Code != actors.CodeBadAuth || !strings.Contains(e.Message, c.want) {
 				t.Errorf("as a CONNECT payload: %v", err)
 			}

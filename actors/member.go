@@ -20,9 +20,14 @@ type Identity struct {
 
 // Member is a client inside a room, as it was when the value was taken.
 type Member struct {
-	ID        MemberID
-	UserID    string    // Identity.Subject
-	Identity  Identity  // who it has proved to be
+	ID       MemberID
+	UserID   string   // Identity.Subject
+	Identity Identity // who it has proved to be
+
+	// Auth is the CONNECT payload without the reserved keys (token, pid,
+	// offset, $parlor); an object, or nil. See Bind.
+	Auth json.RawMessage
+
 	JoinedAt  time.Time // when it was admitted
 	Connected bool      // false while its seat is kept for a return
 }
@@ -30,19 +35,21 @@ type Member struct {
 // JoinRequest is what a client asks for when it enters a room.
 type JoinRequest struct {
 	Room      RoomRef
-	Member    Member          // as it will be if admitted
-	Auth      json.RawMessage // the CONNECT payload without the reserved keys (token, pid, offset); an object or nil
-	Address   string          // remote IP address
-	NewRoom   bool            // the room holds nothing and nobody yet
-	Handshake *Handshake      // the HTTP request; nil if the socket is on another node
+	Member    Member     // as it will be if admitted
+	Address   string     // remote IP address
+	NewRoom   bool       // the room holds nothing and nobody yet
+	Handshake *Handshake // the HTTP request; nil if the socket is on another node
 }
+
+// Bind decodes the member's CONNECT payload. See Member.Bind.
+func (r *JoinRequest) Bind(v any) error { return r.Member.Bind(v) }
 
 // Bind decodes the CONNECT payload into v, which must be a pointer; without a
 // payload it leaves v as it is. What does not fit is an *Error with
 // CodeBadAuth that a client can read.
-func (r *JoinRequest) Bind(v any) error {
-	if len(r.Auth) == 0 {
+func (m Member) Bind(v any) error {
+	if len(m.Auth) == 0 {
 		return nil
 	}
-	return decodeJSON(CodeBadAuth, r.Auth, v)
+	return decodeJSON(CodeBadAuth, m.Auth, v)
 }

@@ -28,6 +28,7 @@ type Member struct {
 	acks    map[uint64]actors.Raw
 	events  []Event
 	state   map[string]map[string]json.RawMessage
+	parts   map[string]map[string]json.RawMessage // of a state whose last part is to come
 	version uint64
 	onAsk   map[string]func(Event) any
 	lagging bool
@@ -196,6 +197,21 @@ func (m *Member) AllEvents() []Event { return append([]Event(nil), m.events...) 
 // State returns the member's view of a synced field, as its client has it: a
 // Value is under the empty key.
 func (m *Member) State(field string) map[string]json.RawMessage { return m.state[field] }
+
+// State decodes a member's view of a synced field: its entries by key, a Value
+// under the empty key. The test fails if one does not fit V.
+func State[V any](m *Member, field string) map[string]V {
+	m.room.t.Helper()
+	view := make(map[string]V, len(m.state[field]))
+	for key, raw := range m.state[field] {
+		var v V
+		if err := json.Unmarshal(raw, &v); err != nil {
+			m.room.t.Fatalf("actorstest: %s[%q]: %v", field, key, err)
+		}
+		view[key] = v
+	}
+	return view
+}
 
 // OnAsk answers events the room asks an acknowledgement for.
 func (m *Member) OnAsk(event string, answer func(Event) any) { m.onAsk[event] = answer }

@@ -7,6 +7,7 @@ func (m *Member) applyState(e Event) {
 	var s struct {
 		V      uint64                     `json:"v"`
 		Part   int                        `json:"part"`
+		Last   bool                       `json:"last"`
 		Fields map[string]json.RawMessage `json:"fields"`
 	}
 	if err := e.Decode(0, &s); err != nil {
@@ -14,10 +15,12 @@ func (m *Member) applyState(e Event) {
 		return
 	}
 	if s.Part == 0 {
-		m.state = make(map[string]map[string]json.RawMessage)
+		m.parts = make(map[string]map[string]json.RawMessage)
 	}
-	m.version = s.V
-	m.set(s.Fields)
+	m.set(m.parts, s.Fields)
+	if s.Last {
+		m.state, m.version = m.parts, s.V
+	}
 }
 
 func (m *Member) applyPatch(e Event) {
@@ -45,22 +48,23 @@ func (m *Member) applyPatch(e Event) {
 			delete(m.state[name], key)
 		}
 	}
-	m.set(p.Set)
+	m.set(m.state, p.Set)
 }
 
-func (m *Member) set(fields map[string]json.RawMessage) {
+// set merges fields into a view.
+func (m *Member) set(view map[string]map[string]json.RawMessage, fields map[string]json.RawMessage) {
 	for name, raw := range fields {
-		if m.state[name] == nil {
-			m.state[name] = make(map[string]json.RawMessage)
+		if view[name] == nil {
+			view[name] = make(map[string]json.RawMessage)
 		}
 		if m.single(name) {
-			m.state[name][""] = raw
+			view[name][""] = raw
 			continue
 		}
 		var entries map[string]json.RawMessage
 		_ = json.Unmarshal(raw, &entries)
 		for key, value := range entries {
-			m.state[name][key] = value
+			view[name][key] = value
 		}
 	}
 }

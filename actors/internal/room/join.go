@@ -104,9 +104,9 @@ func (m *Machine) request(j *wire.Join) *actors.JoinRequest {
 	return &actors.JoinRequest{
 		Room: m.cfg.Ref,
 		Member: actors.Member{
-			ID: j.Member, UserID: j.Identity.Subject, Identity: j.Identity, JoinedAt: m.now, Connected: true,
+			ID: j.Member, UserID: j.Identity.Subject, Identity: j.Identity, Auth: j.Auth, JoinedAt: m.now, Connected: true,
 		},
-		Auth: j.Auth, Address: j.Address, Handshake: j.Handshake,
+		Address: j.Address, Handshake: j.Handshake,
 		NewRoom: m.members.len() == 0 && m.empty(),
 	}
 }
@@ -134,8 +134,8 @@ func (m *Machine) admit(p *pendingJoin) {
 	if m.hooks.Admit != nil {
 		failed := m.do(actors.Cause{Member: req.Member}, func(t *actors.Turn) error { return m.hooks.Admit(t, req) })
 		switch {
-		case m.joins[j.Member] != p:
-			return // the turn has ended the room, which has answered
+		case m.phase == retiring:
+			return // the turn has ended the room, and retire answers
 		case failed != nil:
 			m.turnAway(p, failed.public)
 			return
