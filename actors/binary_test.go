@@ -34,7 +34,6 @@ type picture struct {
 	ByName map[string]B   `json:"by,omitempty"`
 	Any    any            `json:"any,omitempty"`
 	Secret B              `json:"-"`
-	Dash   B              `json:"-,omitempty"`
 	Next   *picture       `json:"next,omitempty"`
 	Pair   [2]hidden      `json:"pair"`
 	Source *actors.Raw    `json:"source,omitempty"`
@@ -75,8 +74,8 @@ func TestBinaryIsAnAttachmentWhereverEncodingJSONReachesIt(t *testing.T) {
 		"an embedded struct": {struct{ hidden }{hidden{B("x")}}, `[{"inner":` + p0 + `}] "x"`},
 		"the same twice":     {[]*B{&thumb, &thumb}, `[[` + p0 + `,` + p1 + `]] "T" "T"`},
 		"a pointer chain":    {picture{Name: "1", Next: &picture{Name: "2", Data: B("x")}}, `[{"name":"1","next":{"name":"2","data":` + p0 + `,"pair":[{"inner":null},{"inner":null}]},"pair":[{"inner":null},{"inner":null}]}] "x"`},
-		"never a hidden one": {picture{Secret: B("s"), private: B("p"), Dash: B("d"), Thumb: &thumb},
-			`[{"name":"","thumb":` + p0 + `,"-":` + p1 + `,"pair":[{"inner":null},{"inner":null}]}] "T" "d"`},
+		"never a hidden one": {picture{Secret: B("s"), private: B("p"), Thumb: &thumb},
+			`[{"name":"","thumb":` + p0 + `,"pair":[{"inner":null},{"inner":null}]}] "T"`},
 		"not through a MarshalJSON":     {[]any{hexed{B("x")}, B("y")}, `[["78",` + p0 + `]] "y"`},
 		"not through a MarshalText":     {[]any{texted{B("x")}, B("y")}, `[["78",` + p0 + `]] "y"`},
 		"nor an embedded one":           {[]any{struct{ hexed }{hexed{B("x")}}, B("y")}, `[["78",` + p0 + `]] "y"`},

@@ -14,11 +14,9 @@ type move struct {
 	X, Y float64
 }
 
-// got is a room that remembers what its handler was given.
+// got is a room whose handlers are closures of the tests.
 type got struct {
 	Log actors.Map[string, string] `room:"log"`
-
-	in any
 }
 
 func newGot() *actors.Kind[got] {

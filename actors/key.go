@@ -19,21 +19,11 @@ type keyCodec[K comparable] struct {
 func newKeyCodec[K comparable]() keyCodec[K] {
 	t := reflect.TypeFor[K]()
 	switch {
-	case t == reflect.TypeFor[string]():
-		return keyCodec[K]{
-			text:  func(k K) string { return *any(&k).(*string) },
-			parse: parseString[K],
-		}
-	case t == reflect.TypeFor[MemberID]():
-		return keyCodec[K]{
-			text:  func(k K) string { return string(*any(&k).(*MemberID)) },
-			parse: parseString[K],
-		}
 	case t.Kind() == reflect.String:
-		return keyCodec[K]{
-			text:  func(k K) string { return reflect.ValueOf(k).String() },
-			parse: parseString[K],
-		}
+		return keyCodec[K]{text: stringText[K](t), parse: func(s string) (k K, _ error) {
+			reflect.ValueOf(&k).Elem().SetString(s)
+			return k, nil
+		}}
 	case t.Implements(textMarshalerType):
 		return keyCodec[K]{text: marshalText[K], parse: unmarshalText[K]}
 	case reflect.Zero(t).CanInt():
@@ -56,9 +46,15 @@ func newKeyCodec[K comparable]() keyCodec[K] {
 	}
 }
 
-func parseString[K comparable](s string) (k K, err error) {
-	reflect.ValueOf(&k).Elem().SetString(s)
-	return k, nil
+// stringText spares the two usual types the allocation of reflection.
+func stringText[K comparable](t reflect.Type) func(K) string {
+	switch t {
+	case reflect.TypeFor[string]():
+		return func(k K) string { return *any(&k).(*string) }
+	case reflect.TypeFor[MemberID]():
+		return func(k K) string { return string(*any(&k).(*MemberID)) }
+	}
+	return func(k K) string { return reflect.ValueOf(k).String() }
 }
 
 func marshalText[K comparable](k K) string {

@@ -25,7 +25,6 @@ func TestTagsSayWhatBecomesOfAField(t *testing.T) {
 		Hand    actors.Map[actors.MemberID, int] `room:"hand,durable,synced,member"`
 		Title   actors.Value[string]             `room:"title,synced,durable"`
 		Empty   ints                             `room:"empty,"`
-		hidden  map[string]int
 		Public  []string
 	}
 	_, i := room[state](t)
@@ -95,7 +94,7 @@ func TestMistakesInTagsAreErrorsOfTheKind(t *testing.T) {
 			All actors.Maps[string, int]
 		}](), []string{"field All", `room:"name"`}},
 		"no tag, unexported": {errOf[struct {
-			notes ints //nolint:unused // the mistake under test
+			notes ints
 		}](), []string{"field notes", `room:"name"`}},
 		"unexported": {errOf[unexportedField](), []string{"field notes", "exported"}},
 		"empty": {errOf[struct {

@@ -82,7 +82,6 @@ func (tx *transaction) rollback() {
 	for _, f := range tx.touched {
 		f.rollback()
 	}
-	tx.changes = emptied(tx.changes)
 	tx.end()
 }
 
