@@ -40,8 +40,7 @@ func TestBroadcastAllocatesNothingPerSocket(t *testing.T) {
 	s := serve(t, Config{})
 	ws, conn := s.enterWebSocket()
 	p := packet(`["cursor",{"x":1,"y":2}]`)
-	conn.socket.Push(p)
-	conn.socket.Flush()
+	conn.send(p)
 	_, text := ws.read()
 	frame := make([]byte, 2+len(text))
 	allocs := testing.AllocsPerRun(1000, func() {

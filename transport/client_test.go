@@ -319,7 +319,7 @@ func TestSocketMethodsMayRace(t *testing.T) {
 				}
 				defer c.Abort()
 				if ns, err := c.Connect(ctx, "/a", nil); err == nil {
-					ns.EmitAck(ctx, "ask") // may not be answered any more
+					_, _ = ns.EmitAck(ctx, "ask") // may not be answered any more
 				}
 			})
 		}
@@ -347,13 +347,13 @@ func abuseSocket(socket actors.Socket, random *rand.Rand) {
 	for range 200 {
 		switch random.IntN(8) {
 		case 0, 1:
-			socket.Push(p)
+			_ = socket.Push(p) // closed or full, perhaps
 		case 2:
-			socket.Push(v)
+			_ = socket.Push(v)
 		case 3, 4:
 			socket.Flush()
 		case 5:
-			socket.WhenDrained(func() { socket.Push(p); socket.Flush() })
+			socket.WhenDrained(func() { _ = socket.Push(p); socket.Flush() })
 		case 6:
 			socket.Lagging()
 		case 7:
@@ -368,7 +368,7 @@ func TestWhenDrainedIsNotCalledAfterTheEnd(t *testing.T) {
 	s := serve(t, Config{})
 	p := s.enter()
 	called := make(chan struct{})
-	p.conn.socket.Push(packet(`["a"]`))
+	p.conn.push(t, `["a"]`)
 	p.conn.socket.WhenDrained(func() { close(called) })
 	p.conn.socket.Close(actors.ReasonKicked)
 	p.conn.socket.WhenDrained(func() { close(called) })
@@ -386,7 +386,7 @@ func TestWhenDrainedOutlivesAnUpgrade(t *testing.T) {
 	s := serve(t, Config{})
 	p := s.enter()
 	ws := p.probe()
-	p.conn.socket.Push(packet(`["a"]`))
+	p.conn.push(t, `["a"]`)
 	called := make(chan struct{})
 	p.conn.socket.WhenDrained(func() { close(called) })
 	ws.text("5")

@@ -79,7 +79,8 @@ func (s *session) end(e ending) {
 	if s.post != nil && s.post.body != nil {
 		_ = s.post.body.SetReadDeadline(time.Now()) // it may be slow to come
 	}
-	ws, probe, conn, dropped := s.ws.Load(), s.probe, s.conn, 0
+	ws, probe, conn := s.ws.Load(), s.probe, s.conn
+	var dropped int
 	s.probe = nil
 	if ws == nil {
 		dropped = s.endPollingLocked(e)

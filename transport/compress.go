@@ -29,8 +29,8 @@ func (c *compressor) compress(body []byte) []byte {
 	}
 	defer c.idle.Put(zip)
 	zip.Reset(&out)
-	zip.Write(body) // a buffer takes everything
-	zip.Close()
+	_, _ = zip.Write(body) // a buffer takes everything
+	_ = zip.Close()
 	return out.Bytes()
 }
 

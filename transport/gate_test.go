@@ -156,6 +156,14 @@ func (c *echoConn) send(p *actors.Packet) {
 	c.socket.Flush()
 }
 
+// push queues an event that fits.
+func (c *echoConn) push(t testing.TB, data string) {
+	t.Helper()
+	if err := c.socket.Push(packet(data)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (c *echoConn) Closed(why actors.LeaveReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

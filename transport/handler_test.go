@@ -20,7 +20,7 @@ func TestHandlerSharesAPortWithOtherRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	routes := http.NewServeMux()
-	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "route "+r.URL.Path) })
+	routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "route "+r.URL.Path) })
 	web := httptest.NewServer(h.Mount(routes))
 	defer web.Close()
 	defer h.Close(context.Background())

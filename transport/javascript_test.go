@@ -17,7 +17,7 @@ import (
 func scripted(c *echoConn, p *actors.Packet) bool {
 	var args []json.RawMessage
 	if p.Data != nil {
-		json.Unmarshal(p.Data, &args) // only arrays matter
+		_ = json.Unmarshal(p.Data, &args) // only arrays matter
 	}
 	switch {
 	case p.Type == actors.PacketAck:
@@ -100,7 +100,7 @@ func serveAt(t *testing.T, gate actors.Gate, address string) (at string, stop fu
 	served := make(chan struct{})
 	go func() { // waited for by stop
 		defer close(served)
-		web.Serve(listener)
+		_ = web.Serve(listener) // ends with Shutdown
 	}()
 	return listener.Addr().String(), func() {
 		t.Helper()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -52,7 +53,7 @@ func (s *session) servePollPOST(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", "text/plain; charset=UTF-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Length", "2")
-	io.WriteString(w, "ok") // a client that misses it will not pong either
+	_, _ = io.WriteString(w, "ok") // a client that misses it will not pong either
 }
 
 // beginPost makes p the one that receives, or says why it cannot.
@@ -82,10 +83,10 @@ func (s *session) endPost(p *post) {
 
 // takePost reads the body and hands its packets on.
 func (s *session) takePost(r *http.Request, p *post) Refusal {
-	max := s.h.cfg.MaxPayload
+	limit := s.h.cfg.MaxPayload
 	buf := s.h.scratch.get()
 	defer s.h.scratch.put(buf)
-	err := buf.readFrom(r.Body, max)
+	err := buf.readFrom(r.Body, limit)
 
 	s.mu.Lock()
 	if s.state == stateOpen {
@@ -96,7 +97,7 @@ func (s *session) takePost(r *http.Request, p *post) Refusal {
 	s.mu.Unlock()
 
 	switch {
-	case err == errTooLarge:
+	case errors.Is(err, errTooLarge):
 		return RefusedTooLarge
 	case err != nil:
 		s.end(ending{why: actors.ReasonTransportClosed, err: err})
@@ -107,7 +108,7 @@ func (s *session) takePost(r *http.Request, p *post) Refusal {
 		s.violated(errUTF8)
 		return RefusedRequest
 	}
-	packets, bad := engineio.DecodePayload(nil, buf.bytes, engineio.Limits{Bytes: max})
+	packets, bad := engineio.DecodePayload(nil, buf.bytes, engineio.Limits{Bytes: limit})
 	for _, packet := range packets {
 		if packet.Type == engineio.Close {
 			s.end(ending{why: actors.ReasonTransportClosed, farewell: engineio.Noop, cut: true, linger: true})

@@ -22,7 +22,7 @@ func TestGETHangsUntilThereIsSomething(t *testing.T) {
 		t.Fatalf("answered %q before it was flushed", r.body)
 	default:
 	}
-	p.conn.socket.Push(packet(`["b"]`))
+	p.conn.push(t, `["b"]`)
 	p.conn.socket.Flush()
 	wantReply(t, get, 200, "42[\"a\"]\x1e42[\"b\"]")
 }
@@ -59,7 +59,7 @@ func TestSecondConcurrentPOSTClosesTheSession(t *testing.T) {
 	first := make(chan reply, 1)
 	go func() {
 		defer feed.Close()
-		r, err := http.NewRequest("POST", p.at(), body)
+		r, err := http.NewRequest(http.MethodPost, p.at(), body)
 		if err != nil {
 			panic(err)
 		}
@@ -71,7 +71,9 @@ func TestSecondConcurrentPOSTClosesTheSession(t *testing.T) {
 		resp.Body.Close()
 		first <- reply{status: resp.StatusCode}
 	}()
-	feed.Write([]byte("4"))
+	if _, err := feed.Write([]byte("4")); err != nil {
+		t.Fatal(err)
+	}
 	session := s.handler.session(p.sid)
 	eventually(t, "POST under way", func() bool {
 		session.mu.Lock()
@@ -187,7 +189,7 @@ func TestPOSTAboveMaxPayloadIsAnswered413(t *testing.T) {
 	p.wantPost(`42["a","`+strings.Repeat("x", 90)+`"]`, 200)
 	for name, length := range map[string]bool{"announced": true, "found while reading": false} {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.NewRequest("POST", p.at(), strings.NewReader(`42["a","`+strings.Repeat("x", 91)+`"]`))
+			r, err := http.NewRequest(http.MethodPost, p.at(), strings.NewReader(`42["a","`+strings.Repeat("x", 91)+`"]`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +201,7 @@ func TestPOSTAboveMaxPayloadIsAnswered413(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			if resp.StatusCode != 413 {
+			if resp.StatusCode != http.StatusRequestEntityTooLarge {
 				t.Errorf("answered %d", resp.StatusCode)
 			}
 		})
@@ -241,7 +243,7 @@ func TestSocketClosedByTheRuntimeTellsThePollingClient(t *testing.T) {
 	t.Run("with a GET waiting", func(t *testing.T) {
 		p := s.enter()
 		get := p.goGet()
-		p.conn.socket.Push(packet(`["last"]`))
+		p.conn.push(t, `["last"]`)
 		p.conn.socket.Close(actors.ReasonShutdown)
 		wantReply(t, get, 200, "42[\"last\"]\x1e1")
 		p.conn.wantClosed(t, actors.ReasonShutdown)
@@ -249,7 +251,7 @@ func TestSocketClosedByTheRuntimeTellsThePollingClient(t *testing.T) {
 	})
 	t.Run("between two polls", func(t *testing.T) {
 		p := s.enter()
-		p.conn.socket.Push(packet(`["last"]`))
+		p.conn.push(t, `["last"]`)
 		p.conn.socket.Close(actors.ReasonShutdown)
 		p.conn.wantClosed(t, actors.ReasonShutdown)
 		p.wantPostRefused()

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -47,15 +48,16 @@ func (s *server) tryWebSocket(query string, header ...string) (ws *rawSocket, st
 	for i := 0; i < len(header); i += 2 {
 		fmt.Fprintf(conn, "%s: %s\r\n", header[i], header[i+1])
 	}
-	io.WriteString(conn, "\r\n")
-	conn.SetReadDeadline(time.Now().Add(patience))
+	_, _ = io.WriteString(conn, "\r\n") // the answer fails then
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, &http.Request{Method: "GET"})
+	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodGet})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if resp.StatusCode != 101 {
+	if resp.StatusCode != http.StatusSwitchingProtocols {
 		b, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
 		return nil, resp.StatusCode, string(b)
 	}
 	return &rawSocket{t: s.t, conn: conn, r: r}, 101, ""
@@ -110,7 +112,7 @@ func (ws *rawSocket) text(s string) { ws.t.Helper(); ws.frame(0x81, s) }
 
 func (ws *rawSocket) bytes(b []byte) {
 	ws.t.Helper()
-	ws.conn.SetWriteDeadline(time.Now().Add(patience))
+	_ = ws.conn.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := ws.conn.Write(b); err != nil {
 		ws.t.Fatal(err)
 	}
@@ -118,9 +120,9 @@ func (ws *rawSocket) bytes(b []byte) {
 
 // tryRead reads one unfragmented frame.
 func (ws *rawSocket) tryRead() (op byte, payload string, err error) {
-	ws.conn.SetReadDeadline(time.Now().Add(patience))
+	_ = ws.conn.SetReadDeadline(time.Now().Add(patience))
 	if ws.late {
-		ws.conn.SetReadDeadline(time.Time{})
+		_ = ws.conn.SetReadDeadline(time.Time{})
 	}
 	var head [2]byte
 	if _, err := io.ReadFull(ws.r, head[:]); err != nil {
@@ -173,7 +175,7 @@ func (ws *rawSocket) wantClose(code int) {
 	for {
 		op, payload, err := ws.tryRead()
 		if err != nil {
-			if n, ok := err.(net.Error); ok && n.Timeout() {
+			if n := net.Error(nil); errors.As(err, &n) && n.Timeout() {
 				ws.t.Fatalf("the server did not close")
 			}
 			break
@@ -183,8 +185,8 @@ func (ws *rawSocket) wantClose(code int) {
 			if len(payload) >= 2 {
 				got = int(binary.BigEndian.Uint16([]byte(payload)))
 			}
-			ws.conn.SetWriteDeadline(time.Now().Add(time.Second))
-			ws.conn.Write(maskedFrame(0x88, []byte(payload)))
+			_ = ws.conn.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = ws.conn.Write(maskedFrame(0x88, []byte(payload))) // it may have closed
 		}
 	}
 	if got != code {

@@ -73,5 +73,5 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why Refusal, me
 		header.Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(status)
-	w.Write(body) // nobody is left to tell
+	_, _ = w.Write(body) // nobody is left to tell
 }

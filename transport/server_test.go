@@ -54,7 +54,7 @@ func serveInMemory(t testing.TB, cfg Config) (s *server, end func()) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		web.Serve(pipes)
+		_ = web.Serve(pipes) // ends with Close
 	}()
 	s.base = "http://memory"
 	s.dial = pipes.dial

@@ -119,12 +119,11 @@ func TestWhatWaitsMovesToTheWebSocketInOrder(t *testing.T) {
 	p := s.enter()
 	ws := p.probe()
 	for i := range 3 {
-		p.conn.socket.Push(&actors.Packet{
+		p.conn.send(&actors.Packet{
 			Type: actors.PacketEvent, Namespace: "/",
 			Data: fmt.Appendf(nil, `["n",%d,{"_placeholder":true,"num":0}]`, i), Attachments: [][]byte{{byte(i)}},
 		})
 	}
-	p.conn.socket.Flush()
 	ws.text("5")
 	for i := range 3 {
 		ws.want(fmt.Sprintf(`451-["n",%d,{"_placeholder":true,"num":0}]`, i))
@@ -187,7 +186,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 		var pushing sync.WaitGroup
 		pushing.Go(func() {
 			for i := range n {
-				p.conn.socket.Push(packet(fmt.Sprintf(`["n",%d]`, i)))
+				_ = p.conn.socket.Push(packet(fmt.Sprintf(`["n",%d]`, i))) // a loss shows below
 				p.conn.socket.Flush()
 				if i%20 == 0 {
 					wait := time.NewTimer(pause / 4)

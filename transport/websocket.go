@@ -139,7 +139,7 @@ const (
 
 // step handles one message or, if there is none any more, the end.
 func (ws *webSocket) step() verdict {
-	e, err := ending{}, error(nil)
+	var e ending
 	p, buf, err := ws.next()
 	over := err != nil
 	switch {
@@ -288,6 +288,6 @@ func (ws *webSocket) finish() {
 	if c, ok := ws.raw.(interface{ CloseWrite() error }); ok && c.CloseWrite() == nil {
 		stop := context.AfterFunc(ctx, ws.cut)
 		defer stop()
-		io.Copy(io.Discard, ws.raw) // until the client closes, or for long enough
+		_, _ = io.Copy(io.Discard, ws.raw) // until the client closes, or for long enough
 	}
 }

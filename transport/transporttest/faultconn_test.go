@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -34,7 +35,7 @@ func TestPartialWritesArriveWholeInPieces(t *testing.T) {
 	got := make(chan []byte)
 	go func() { // ends when everything has come
 		b := make([]byte, len(want))
-		io.ReadFull(theirs, b)
+		_, _ = io.ReadFull(theirs, b) // what is missing shows
 		got <- b
 	}()
 	if n, err := c.Write(want); n != len(want) || err != nil {
@@ -43,7 +44,7 @@ func TestPartialWritesArriveWholeInPieces(t *testing.T) {
 	if b := <-got; !bytes.Equal(b, want) || under.writes != 4 {
 		t.Errorf("got %q in %d writes", b, under.writes)
 	}
-	go theirs.Write(want) // ends with the connection
+	go func() { _, _ = theirs.Write(want) }() // ends with the connection
 	b := make([]byte, 100)
 	if n, err := c.Read(b); n != 3 || err != nil {
 		t.Errorf("read %d, %v", n, err)
@@ -59,17 +60,21 @@ func TestDelayHoldsReadsAndWrites(t *testing.T) {
 		start := time.Now()
 		go func() { // ends when it has echoed
 			b := make([]byte, 1)
-			io.ReadFull(theirs, b)
-			theirs.Write(b)
+			_, _ = io.ReadFull(theirs, b)
+			_, _ = theirs.Write(b)
 		}()
-		c.Write([]byte("x"))
-		io.ReadFull(c, make([]byte, 1))
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
 		if got := time.Since(start); got != 2*time.Second {
 			t.Errorf("there and back took %v", got)
 		}
 		c.Delay(time.Hour)
 		go c.Close()
-		c.Write([]byte("x"))
+		_, _ = c.Write([]byte("x")) // fails
 		if got := time.Since(start); got != 2*time.Second {
 			t.Errorf("Close did not end a delayed Write before %v", got)
 		}
@@ -86,7 +91,7 @@ func TestStoppedReadingGoesOn(t *testing.T) {
 			_, err := c.Read(make([]byte, 1))
 			read <- err
 		}()
-		go theirs.Write([]byte("x"))
+		go func() { _, _ = theirs.Write([]byte("x")) }() // ends when it is read
 		synctest.Wait()
 		select {
 		case err := <-read:
@@ -121,7 +126,7 @@ func TestCutResetsTheConnection(t *testing.T) {
 	}
 	defer theirs.Close()
 	NewFaultConn(conn).Cut()
-	if _, err := theirs.Read(make([]byte, 1)); err == nil || err == io.EOF {
+	if _, err := theirs.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the other side read %v, want a reset", err)
 	}
 }

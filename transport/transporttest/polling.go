@@ -65,12 +65,15 @@ func (c *Client) tls() *tls.Config { return c.options.TLS.Clone() }
 // GET waits, let that GET come back, and take over.
 func (c *Client) upgrade(ctx context.Context, l *pollLink) error {
 	polling, stop := context.WithCancel(ctx)
-	var body []byte
-	polled := make(chan error, 1)
+	defer stop()
+	type answer struct {
+		body []byte
+		err  error
+	}
+	polled := make(chan answer, 1)
 	go func() { // waited for below
-		var err error
-		body, err = l.do(polling, http.MethodGet, "")
-		polled <- err
+		body, err := l.do(polling, http.MethodGet, "")
+		polled <- answer{body, err}
 	}()
 	ws, err := c.probe(ctx, l)
 	if err != nil {
@@ -78,10 +81,9 @@ func (c *Client) upgrade(ctx context.Context, l *pollLink) error {
 		<-polled
 		return err
 	}
-	err = <-polled
-	stop()
-	if err == nil {
-		err = l.payload(body, c.take)
+	last := <-polled
+	if err = last.err; err == nil {
+		err = l.payload(last.body, c.take)
 	}
 	if err == nil {
 		err = ws.write(message{data: []byte{'0' + byte(engineio.Upgrade)}})

@@ -236,7 +236,7 @@ func (ws *wsLink) readFrame() (first byte, err error) {
 		if first&0x70 != 0 || n >= 0x80 {
 			return 0, fmt.Errorf("the server sent the frame header %x", head)
 		}
-		ws.r.Discard(2) // was peeked
+		_, _ = ws.r.Discard(2) // was peeked
 		if n, err = ws.length(n); err != nil {
 			return 0, err
 		}
@@ -257,7 +257,7 @@ func (ws *wsLink) readFrame() (first byte, err error) {
 }
 
 func (ws *wsLink) length(n int) (int, error) {
-	size := 0
+	var size int
 	switch n {
 	case 126:
 		size = 2
@@ -274,7 +274,7 @@ func (ws *wsLink) length(n int) (int, error) {
 	for _, c := range b {
 		n = n<<8 | int(c)
 	}
-	ws.r.Discard(size) // was peeked
+	_, _ = ws.r.Discard(size) // was peeked
 	if n < 0 {
 		return 0, errors.New("a frame of more than 2^63 bytes")
 	}
