@@ -145,6 +145,22 @@ func TestPlaceholdersAreFoundInEverySpelling(t *testing.T) {
 	}
 }
 
+func TestOnlyPlaceholdersOfARawAreReplaced(t *testing.T) {
+	for name, c := range map[string]struct{ json, want string }{
+		"escaped throughout":   {`{"\u005fplaceholder":true,"num":0}`, p1 + `] "x" "zero"`},
+		"with further members": {`[{"_placeholder":true,"num":0,"more":1},` + p0 + `]`, `[{"_placeholder_":true,"num":0,"more":1},` + p1 + `]] "x" "zero"`},
+		"not true":             {`[{"_placeholder":1,"num":0},` + p0 + `]`, `[{"_placeholder_":1,"num":0},` + p1 + `]] "x" "zero"`},
+		"a number below zero":  {`[{"_placeholder":true,"num":-1},` + p0 + `]`, `[{"_placeholder_":true,"num":-1},` + p1 + `]] "x" "zero"`},
+		"behind a backslash":   {`["\\\"",` + p0 + `,"\\"]`, `["\\\"",` + p1 + `,"\\"]] "x" "zero"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := encoded(t, B("x"), raw(c.json, "zero")); got != `[`+p0+`,`+c.want {
+				t.Errorf("got  %s\nwant %s", got, `[`+p0+`,`+c.want)
+			}
+		})
+	}
+}
+
 // A stock client replaces every object whose _placeholder is true, whatever
 // else is in it, and fails on a number without an attachment.
 func TestNoClientCanForgeAPlaceholder(t *testing.T) {

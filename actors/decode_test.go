@@ -74,6 +74,9 @@ func (s *strict) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case `"known"`:
 		return actors.Errorf(actors.CodeConflict, "known and refused")
+	case `"nil"`:
+		var none *actors.Error
+		return none
 	case `"secret"`:
 		return errors.New("pq: password is hunter2")
 	}
@@ -122,6 +125,7 @@ func TestDecodeErrorsAreForPeople(t *testing.T) {
 		"a number for an address":   {`{"addr":5}`, "addr: want string, got number"},
 		"an address that is none":   {`{"addr":"nowhere"}`, "payload: does not fit"},
 		"something undecodable":     {`{"fn":1}`, "fn: want another type, got number"},
+		"an error that is nil":      {`{"s":"nil"}`, "payload: does not fit"},
 		"an error with a secret":    {`{"s":"secret"}`, "payload: does not fit"},
 		"broken":                    {`{"text":`, "payload: not JSON at byte 8"},
 		"deeper than encoding/json": {strings.Repeat("[", 10_001), "payload: not JSON at byte 10001"},
@@ -169,7 +173,7 @@ func TestErrorsDoNotRepeatWhateverTheClientSent(t *testing.T) {
 
 func TestWhatCannotBeDecodedIntoIsNotTheClientsFault(t *testing.T) {
 	args := actors.Args{List: []json.RawMessage{[]byte(`{}`)}}
-	request := actors.JoinRequest{Auth: []byte(`{}`)}
+	request := actors.JoinRequest{Member: actors.Member{Auth: []byte(`{}`)}}
 	var nilRaw *actors.Raw
 	for name, err := range map[string]error{
 		"no pointer":    args.Decode(0, picture{}),
@@ -221,8 +225,8 @@ func TestAPlaceholderWithoutItsAttachmentIsABadPayload(t *testing.T) {
 func TestBindLeavesDefaultsWhereNothingWasSent(t *testing.T) {
 	who := struct{ Name, Color string }{Name: "guest", Color: "red"}
 	for _, auth := range []string{"", `{"color":"blue"}`} {
-		r := actors.JoinRequest{Auth: json.RawMessage(auth)}
-		if err := r.Bind(&who); err != nil {
+		m := actors.Member{Auth: json.RawMessage(auth)}
+		if err := m.Bind(&who); err != nil {
 			t.Fatal(err)
 		}
 	}
