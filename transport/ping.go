@@ -71,3 +71,7 @@ func (d *deadlines) pong(now instant, interval time.Duration) {
 	d.ping = now + interval
 	d.awaiting = false
 }
+
+// postpone gives the pong that is due another timeout, because it may have come
+// and waits behind what the runtime does not take.
+func (d *deadlines) postpone(now instant, timeout time.Duration) { d.ping = now + timeout }

@@ -199,6 +199,57 @@ func TestWordOfTheEndIsKeptForPollingClientsForALimitedTime(t *testing.T) {
 	})
 }
 
+// Whoever waits for the runtime cannot show that it is alive.
+func TestClientThatTheRuntimeHoldsUpDoesNotDieOfIt(t *testing.T) {
+	for _, how := range []string{"websocket", "polling"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, end := serveInMemory(t, Config{})
+				defer end()
+				release := make(chan struct{})
+				s.gate.receive(func(_ *echoConn, p *actors.Packet) bool {
+					if string(p.Data) == `["hold"]` {
+						<-release
+					}
+					return false
+				})
+				start := time.Now()
+				var conn *echoConn
+				if how == "polling" {
+					p := s.enter()
+					conn = p.conn
+					go func() { // ends when the runtime goes on
+						p.wantPost(`42["hold"]`, 200)
+						p.wantPost("3", 200)
+					}()
+				} else {
+					var ws *rawSocket
+					ws, conn = s.enterWebSocket()
+					ws.text(`42["hold"]`)
+					if err := ws.conn.SetWriteDeadline(time.Time{}); err != nil {
+						t.Fatal(err)
+					}
+					go func() { _, _ = ws.conn.Write(maskedFrame(0x81, []byte("3"))) }() // ends when the reader goes on
+					ws.late = true
+					go func() { // ends with the connection
+						for {
+							if _, _, err := ws.tryRead(); err != nil {
+								return
+							}
+						}
+					}()
+				}
+				pass(80 * time.Second)
+				if !conn.isOpen() {
+					t.Fatalf("ended with %v after %v", conn.closed, conn.closedAt.Sub(start))
+				}
+				close(release)
+				conn.endsAt(t, start, 80*time.Second+45*time.Second, actors.ReasonPingTimeout)
+			})
+		})
+	}
+}
+
 // A process that was stopped for a while must not find its sessions dead.
 func TestPongOfALatePingHasItsWholeTimeout(t *testing.T) {
 	const timeout = 20 * time.Second

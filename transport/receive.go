@@ -86,7 +86,9 @@ func (s *session) message(m engineio.Packet) error {
 	}
 	if complete {
 		s.h.count.packetsIn.Add(1)
+		s.blocked.Store(true)
 		s.conn.Receive(inbound(p))
+		s.blocked.Store(false)
 	}
 	return nil
 }

@@ -36,6 +36,10 @@ type session struct {
 	ws     atomic.Pointer[webSocket] // set once, with mu held
 	ended  atomic.Bool               // set once, with mu held: state is not stateOpen
 
+	// Set by whoever receives, while the runtime has not taken a packet yet and
+	// nothing else can be read.
+	blocked atomic.Bool
+
 	// Owned by whoever receives: the POST under way or, once ws is set, its
 	// reader.
 	in receiver
@@ -100,6 +104,10 @@ func (s *session) tick() {
 			return
 		}
 		due := s.deadlines.check(now, s.h.cfg.PingTimeout)
+		if due == duePingTimeout && s.blocked.Load() {
+			s.deadlines.postpone(now, s.h.cfg.PingTimeout)
+			due = dueNothing
+		}
 		if due == dueNothing {
 			s.rearmLocked(now)
 			s.mu.Unlock()
