@@ -107,12 +107,19 @@ func (g *Gateway[D]) fail(err error) {
 	}
 }
 
+func (g *Gateway[D]) present(what string, is bool) {
+	if !is {
+		g.fail(fmt.Errorf("%s: the function is nil", what))
+	}
+}
+
 // OnConnect adds a hook that runs before any event of the client is handled.
 // It may set c.Data, join rooms and emit; hooks run in the order they were
 // added. An error refuses the client: it is sent CONNECT_ERROR, an *Error as
 // it is, any other as CodeInternal; no handler and no disconnect hook runs. A
 // recovered client (c.Recovered) has its rooms already.
 func (g *Gateway[D]) OnConnect(f func(context.Context, *Client[D]) error) {
+	g.present("OnConnect", f != nil)
 	g.connect = append(g.connect, f)
 }
 
@@ -120,16 +127,21 @@ func (g *Gateway[D]) OnConnect(f func(context.Context, *Client[D]) error) {
 // connect hooks succeeded, after its last event. c still knows its rooms; it
 // has left them when the hooks have returned.
 func (g *Gateway[D]) OnDisconnect(f func(context.Context, *Client[D], LeaveReason)) {
+	g.present("OnDisconnect", f != nil)
 	g.disconnect = append(g.disconnect, f)
 }
 
 // Use adds middleware around every event; the first added is the outermost.
-func (g *Gateway[D]) Use(m Middleware[D]) { g.around = append(g.around, m) }
+func (g *Gateway[D]) Use(m Middleware[D]) {
+	g.present("Use", m != nil)
+	g.around = append(g.around, m)
+}
 
 // Guard refuses whatever allow returns an error for: connecting, with an
 // empty event, after the connect hooks; and every event. An *Error reaches
 // the client; any other error becomes CodeForbidden.
 func (g *Gateway[D]) Guard(allow func(ctx context.Context, c *Client[D], event string) error) {
+	g.present("Guard", allow != nil)
 	check := func(ctx context.Context, c *Client[D], event string) error {
 		err := allow(ctx, c, event)
 		if err != nil && AsError(err).Code == CodeInternal {
@@ -169,6 +181,7 @@ func (g *Gateway[D]) HandleAny(h func(ctx context.Context, c *Client[D], event s
 	if g.any != nil {
 		g.fail(errors.New("HandleAny is registered twice"))
 	}
+	g.present("HandleAny", h != nil)
 	g.any = func(ctx context.Context, c *Client[D], ev *Event) (any, error) {
 		return h(ctx, c, ev.Name, ev.Args)
 	}
@@ -186,6 +199,7 @@ func (g *Gateway[D]) OnServer(event string, h func(ctx context.Context, args Arg
 	if g.server[event] != nil {
 		g.fail(fmt.Errorf("server event %q is registered twice", event))
 	}
+	g.present("OnServer", h != nil)
 	g.server[event] = h
 }
 
