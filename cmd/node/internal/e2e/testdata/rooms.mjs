@@ -102,10 +102,11 @@ assert.deepEqual(await Promise.all(many.map((s, i) => s.emitWithAck("echo", i)))
 
 // Leaving: exactly one leave each, with the reason; a kick does not reconnect.
 const left = once(ada, "left");
+const thirdId = third.id;
 const kicked = once(third, "disconnect");
 ada.emit("kick", third.id);
 assert.equal((await kicked)[0], "io server disconnect");
-assert.deepEqual(await left, [third.id, "kicked"]);
+assert.deepEqual(await left, [thirdId, "kicked"]);
 assert.ok(third.seen.some(([e, a]) => e === "room:kicked" && a.reason === "out"));
 const bobId = bob.id;
 const gone = once(ada, "left");
