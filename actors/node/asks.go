@@ -79,6 +79,17 @@ func (t *asks) asked(id uint64, clients []string) {
 	})
 }
 
+// asked says whom a shard has sent an event. A client that went before that
+// was known answers here.
+func (n *Node) asked(id uint64, clients []string) {
+	n.asks.asked(id, clients)
+	for _, c := range clients {
+		if _, here := n.clients.Load(c); !here {
+			n.asks.gone(c)
+		}
+	}
+}
+
 // answer takes a client's acknowledgement.
 func (t *asks) answer(id uint64, client string, args []json.RawMessage, err error) {
 	t.with(id, func(a *ask) { a.answer(client, args, err) })

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,8 +37,9 @@ type client struct {
 	data    json.RawMessage
 	queue   []job
 	running bool
-	join    *wire.Join  // of the latest resume
-	window  *time.Timer // runs while it is away
+	join    *wire.Join       // of the latest resume
+	window  *time.Timer      // runs while it is away
+	kick    *wire.GateDetach // what Disconnect asked for while connect hooks ran
 }
 
 type clientState uint8
@@ -142,13 +144,17 @@ func (c *client) connect() {
 		return
 	}
 	c.mu.Lock()
-	left := c.state == clientLeaving
+	left, kick := c.state == clientLeaving, c.kick
 	if !left {
 		c.state = clientLive
 	}
 	c.mu.Unlock()
-	if !left {
-		c.tell(wire.GateAccept{Client: c.id, Answer: wire.ConnectAnswer(c.id, c.pid)})
+	accept := wire.GateAccept{Client: c.id, Answer: wire.ConnectAnswer(c.id, c.pid)}
+	switch {
+	case !left:
+		c.tell(accept)
+	case kick != nil:
+		c.tell(accept, *kick) // a client without any answer would wait for ever
 	}
 }
 
@@ -374,16 +380,33 @@ func (c *client) Join(ctx context.Context, rooms []string, data json.RawMessage)
 			return err
 		}
 	}
-	if data != nil {
-		c.mu.Lock()
-		c.data = data
-		c.mu.Unlock()
+	if err := c.share(ctx, data); err != nil {
+		return err
 	}
 	for _, room := range rooms {
 		if err := c.enter(ctx, room); err != nil {
 			return err
 		}
 		c.gw.keep(c, room, true)
+	}
+	return nil
+}
+
+// share notes what the data has become, and tells the client's hidden rooms.
+func (c *client) share(ctx context.Context, data json.RawMessage) error {
+	c.mu.Lock()
+	same := data == nil || bytes.Equal(c.data, data)
+	if !same {
+		c.data = data
+	}
+	rooms := slices.Clone(c.rooms)
+	c.mu.Unlock()
+	for _, room := range rooms {
+		if !same && hidden(room) {
+			if err := c.enter(ctx, room); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -448,7 +471,9 @@ func (c *client) Disconnect(closeTransport bool) {
 	if closeTransport {
 		d = wire.GateDetach{Client: c.id, Close: actors.ReasonKicked}
 	}
-	if c.state != clientConnecting {
+	if c.state == clientConnecting {
+		c.kick = &d
+	} else {
 		c.tell(d)
 	}
 	if c.conn != nil {

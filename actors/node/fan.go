@@ -34,7 +34,7 @@ func startFan(n *Node) *fan {
 		Node: n.id, Sockets: n, Post: func(d fanout.Drained) { n.send(f.pid, d) },
 	})
 	f.gate = gatefan.New(gatefan.Config{
-		Socket: n.Socket, Asked: n.asks.asked, Generation: n.id,
+		Socket: n.Socket, Asked: n.asked, Generation: n.id,
 		Resumed: func(id string, recovered bool) {
 			if c, ok := n.clients.Load(id); ok {
 				c.(*client).resumed(recovered)

@@ -218,7 +218,7 @@ func (g *gateway) Members(ctx context.Context, to *actors.Multicast) ([]actors.C
 		rooms = append(rooms, userRoom(u))
 	}
 	all, err := g.list(ctx, to.Namespace, rooms)
-	var found []actors.ClientInfo
+	found := make([]actors.ClientInfo, 0, len(all))
 	for _, info := range all {
 		if !except[info.ID] {
 			except[info.ID] = true

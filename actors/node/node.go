@@ -131,6 +131,9 @@ func New(cfg Config) (*Node, error) {
 	}
 	for _, g := range cfg.Gateways {
 		errs = append(errs, g.Err())
+		if slices.ContainsFunc(n.gateways, func(o *gateway) bool { return o.behavior.Namespace() == g.Namespace() }) {
+			errs = append(errs, fmt.Errorf("gateway %q is given twice", g.Namespace()))
+		}
 		n.gateways = append(n.gateways, newGateway(n, g))
 	}
 	if errors.Join(errs...) != nil {
