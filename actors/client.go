@@ -69,13 +69,9 @@ func (c *Client[D]) Leave(ctx context.Context, rooms ...string) error {
 // order it joined them.
 func (c *Client[D]) Rooms() []string { return c.host.Rooms() }
 
-// Share tells the rooms the client is in what Data has become.
+// Share makes Data, as it is, what Members reports of the client.
 func (c *Client[D]) Share(ctx context.Context) error {
-	rooms := c.Rooms()
-	if len(rooms) < 2 {
-		return nil
-	}
-	return c.Join(ctx, rooms[1:]...)
+	return c.Join(ctx, c.Rooms()[1:]...)
 }
 
 func (c *Client[D]) data() (json.RawMessage, error) {
@@ -122,8 +118,10 @@ func (c *Client[D]) Broadcast() Broadcast[D] {
 
 // Disconnect sends the client away from the namespace: a stock client does
 // not reconnect by itself. With closeTransport its connection is closed too,
-// and then a stock client does reconnect. The disconnect hook runs after the
-// handlers that are queued.
+// and then a stock client does reconnect. What was emitted to it before still
+// reaches it. The disconnect hook runs after the handler that is running;
+// events that wait are not handled. In a connect hook it takes effect when the
+// hooks have succeeded; to refuse a client return an error instead.
 func (c *Client[D]) Disconnect(closeTransport bool) { c.host.Disconnect(closeTransport) }
 
 // Connect implements GatewayClient.

@@ -88,20 +88,45 @@ func (r *crowd) remove(c *client) {
 	delete(r.at, c)
 }
 
-// recent remembers the latest ids of events that went to several rooms.
+// windowIDs is how far the ids of events that go to several rooms may be apart
+// when they arrive. Rooms are separate actors: while one is behind by more
+// such events than this, a client in two of them may get one twice.
+const windowIDs = 8192
+
+// recent remembers which of the latest windowIDs ids were there. Ids are given
+// out in order by one counter.
 type recent struct {
-	ids  [32]uint64
-	next int
+	top  uint64 // the highest so far
+	bits [windowIDs / 64]uint64
 }
 
-// add reports whether id was there already.
+// add reports whether id was there already. One that is too old to tell was
+// not.
 func (r *recent) add(id uint64) bool {
-	for _, old := range r.ids {
-		if old == id {
-			return true
+	if id > r.top {
+		if id-r.top >= windowIDs {
+			clear(r.bits[:])
+			r.top = id - 1
 		}
+		for r.top++; r.top < id; r.top++ {
+			r.set(r.top, false)
+		}
+		r.set(id, true)
+		return false
 	}
-	r.ids[r.next] = id
-	r.next = (r.next + 1) % len(r.ids)
-	return false
+	if r.top-id >= windowIDs {
+		return false
+	}
+	was := r.bits[id%windowIDs/64]&(1<<(id%64)) != 0
+	r.set(id, true)
+	return was
+}
+
+func (r *recent) set(id uint64, to bool) {
+	word, bit := &r.bits[id%windowIDs/64], uint64(1)<<(id%64)
+	if to {
+		*word |= bit
+	} else {
+		*word &^= bit
+	}
 }

@@ -110,11 +110,11 @@ type answer struct {
 }
 
 type move struct {
-	To          target   `json:"to"`
-	In          []string `json:"join"`
-	Out         []string `json:"leave"`
-	Away        bool     `json:"disconnect"`
-	Close       bool     `json:"close"`
+	To    target   `json:"to"`
+	In    []string `json:"join"`
+	Out   []string `json:"leave"`
+	Away  bool     `json:"disconnect"`
+	Close bool     `json:"close"`
 }
 
 // sum has a rule that its JSON type does not say.
@@ -179,7 +179,8 @@ func (s conf) handleRooms() {
 	type client = actors.Client[confData]
 	g := s.Gateway
 	actors.Handle(g, "join", func(ctx context.Context, c *client, rooms []string) ([]string, error) {
-		return c.Rooms(), errors.Join(c.Join(ctx, rooms...))
+		err := c.Join(ctx, rooms...)
+		return c.Rooms(), err
 	})
 	actors.Handle(g, "leave", func(ctx context.Context, c *client, rooms []string) ([]string, error) {
 		err := c.Leave(ctx, rooms...)
@@ -280,6 +281,15 @@ func (s conf) handleAnswers() {
 	g := s.Gateway
 	actors.Handle(g, "echo", func(_ context.Context, _ *client, in actors.Args) (actors.Args, error) { return in, nil })
 	actors.Handle(g, "value", func(_ context.Context, _ *client, in actors.Raw) (actors.Raw, error) { return in, nil })
+	actors.Handle(g, "bytes", func(_ context.Context, c *client, in actors.Binary) (any, error) {
+		return nil, s.In(c.Namespace()).Emit("bytes", in, map[string]any{"and": in})
+	})
+	actors.Handle(g, "flaky", func(_ context.Context, c *client, in string) (any, error) {
+		if c.Data.steps = append(c.Data.steps, 0); len(c.Data.steps) < 3 {
+			return []actors.Reply{}, nil // no acknowledgement
+		}
+		return in, nil
+	})
 	actors.Handle(g, "nothing", func(context.Context, *client, struct{}) (any, error) { return nil, nil })
 	actors.Handle(g, "reply", func(_ context.Context, _ *client, in actors.Raw) (actors.Reply, error) {
 		return actors.Reply{Event: "replied", Data: in}, nil

@@ -1,0 +1,18 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+// TestStockClientsRecoverInGateways drops connections in every way that loses
+// events with other servers.
+func TestStockClientsRecoverInGateways(t *testing.T) {
+	for _, how := range transports {
+		t.Run(how, func(t *testing.T) {
+			s, _ := serveConformance(t)
+			testenv.RunNode(t, "testdata/gateway_recovery.mjs", s.url, how)
+		})
+	}
+}
