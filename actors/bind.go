@@ -87,9 +87,6 @@ func (tx *transaction) bindTagged(field any, tag string) error {
 		if name != "*" {
 			return errors.New("the tag of a Maps begins with \"*\"")
 		}
-		if f.bound() {
-			return errBound
-		}
 		for _, m := range f.members() {
 			if err := tx.add(m.name, spec, m.field); err != nil {
 				return err

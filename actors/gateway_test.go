@@ -291,7 +291,7 @@ func TestABroadcastIsAValue(t *testing.T) {
 	h := new(fakeGatewayHost)
 	g := chat()
 	g.Bind(h)
-	base := g.To("a").Except("x")
+	base := g.To("1").To("2").To("a").Except("v").Except("w").Except("x") // append leaves room for a fourth
 	for _, b := range []actors.Broadcast[profile]{base.To("b").Except("y"), base.To("c").ToUser("u").Volatile().Local(), base, g.All(), g.In("/dyn")} {
 		if err := b.Emit("e", 1); err != nil {
 			t.Fatal(err)
@@ -304,9 +304,9 @@ func TestABroadcastIsAValue(t *testing.T) {
 	data := raw(`["e",1]`)
 	var want []actors.Multicast
 	for _, m := range []actors.Multicast{
-		{Rooms: []string{"a", "b"}, Except: []string{"x", "y"}},
-		{Rooms: []string{"a", "c"}, Except: []string{"x"}, Users: []string{"u"}, Volatile: true, Local: true},
-		{Rooms: []string{"a"}, Except: []string{"x"}},
+		{Rooms: []string{"1", "2", "a", "b"}, Except: []string{"v", "w", "x", "y"}},
+		{Rooms: []string{"1", "2", "a", "c"}, Except: []string{"v", "w", "x"}, Users: []string{"u"}, Volatile: true, Local: true},
+		{Rooms: []string{"1", "2", "a"}, Except: []string{"v", "w", "x"}},
 		{},
 		{Namespace: "/dyn"},
 		{Rooms: []string{"ada"}},

@@ -30,7 +30,7 @@ func On[S, In any](k *Kind[S], event string, h func(*S, *Turn, In)) {
 	})
 }
 
-func noArguments() Raw { return Raw{JSON: json.RawMessage("[]")} }
+func noArguments() Raw { return Raw{JSON: json.RawMessage{'[', ']'}} }
 
 // OnAck registers a handler whose result is the acknowledgement: the client's
 // callback receives it as its one argument, or {"error":{code,message}} if the

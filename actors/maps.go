@@ -30,10 +30,7 @@ func (g *Maps[K, V]) Define(names ...string) {
 func (g *Maps[K, V]) Get(name string) *Map[K, V] { return g.named[name] }
 
 // group is what Maps is to the transaction.
-type group interface {
-	members() []namedField
-	bound() bool
-}
+type group interface{ members() []namedField }
 
 type namedField struct {
 	name  string
@@ -49,5 +46,3 @@ func (g *Maps[K, V]) members() []namedField {
 	}
 	return all
 }
-
-func (g *Maps[K, V]) bound() bool { return g.closed }

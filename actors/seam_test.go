@@ -3,7 +3,6 @@ package actors_test
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -31,19 +30,23 @@ func TestAPacketIsEncodedOncePerSlot(t *testing.T) {
 }
 
 func TestARaceForAPacketEndsInOneResult(t *testing.T) {
-	for range 100 {
-		p := new(actors.Packet)
-		var n atomic.Int64
-		var results [8]any
-		var wg sync.WaitGroup
-		for i := range results {
-			wg.Go(func() { results[i] = p.Encoded(0, func(*actors.Packet) any { return n.Add(1) }) })
-		}
-		wg.Wait()
-		for _, r := range results {
-			if r != results[0] {
-				t.Fatalf("several results: %v", results)
-			}
+	p := new(actors.Packet)
+	var results [8]any
+	var all, encoding sync.WaitGroup
+	encoding.Add(len(results))
+	for i := range results {
+		all.Go(func() {
+			results[i] = p.Encoded(0, func(*actors.Packet) any {
+				encoding.Done()
+				encoding.Wait() // until everybody is at it
+				return i
+			})
+		})
+	}
+	all.Wait()
+	for _, r := range results {
+		if r != results[0] {
+			t.Fatalf("several results: %v", results)
 		}
 	}
 }
