@@ -4,7 +4,8 @@
 //	parlor serve --listen 127.0.0.1:8080 --config parlor.yaml
 //	parlor config print
 //
-// The first SIGINT or SIGTERM stops it in order; the second ends it at once.
+// The first SIGINT or SIGTERM stops it in order; the second ends it at once,
+// with 128 and the number of the signal as its status.
 package main
 
 import (
@@ -21,8 +22,16 @@ import (
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on a signal has its default effect
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-signals
+		cancel()
+		if s, ok := (<-signals).(syscall.Signal); ok {
+			os.Exit(128 + int(s))
+		}
+	}()
 	m := app.Main{Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	if err := m.Run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "parlor: %v\n", err)

@@ -125,7 +125,7 @@ func TestProfileIsReadFromTheConnectPayload(t *testing.T) {
 		{"no object", []string{"name"}, `[]`, "", "bad_auth: payload: want object, got array"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := readProfile(&actors.JoinRequest{Member: actors.Member{Auth: json.RawMessage(test.auth)}}, test.keys)
+			got, err := readProfile(actors.Member{Auth: json.RawMessage(test.auth)}, test.keys)
 			if test.err != "" {
 				if err == nil || err.Error() != test.err {
 					t.Fatalf("error is %v, want %s", err, test.err)

@@ -47,9 +47,8 @@ type room struct {
 
 	config *Config
 
-	seq     uint64 // of the last reliable relayed event
-	past    history
-	entered map[actors.MemberID]map[string]string // profiles, from Admit to Joined
+	seq  uint64 // of the last reliable relayed event
+	past history
 }
 
 // New returns a kind of relay rooms. c has passed its Check; what is wrong all
@@ -63,7 +62,7 @@ func New(name string, c Config) actors.Behavior {
 	}
 	slices.Sort(kept) // the index of a field is the same in every room
 	k := actors.NewKind(name, func() *room {
-		r := &room{config: &c, entered: make(map[actors.MemberID]map[string]string)}
+		r := &room{config: &c}
 		r.Kept.Define(kept...)
 		return r
 	}, actors.KindConfig{
@@ -146,21 +145,18 @@ func (r *room) keep(t *actors.Turn, event string, payload actors.Raw) (Stamp, er
 
 // Admit implements actors.Admitter: the profile must be well-formed.
 func (r *room) Admit(_ *actors.Turn, req *actors.JoinRequest) error {
-	profile, err := readProfile(req, r.config.Profile)
-	if err == nil && profile != nil {
-		r.entered[req.Member.ID] = profile
-	}
+	_, err := readProfile(req.Member, r.config.Profile)
 	return err
 }
 
 // readProfile takes the keys of a profile out of the CONNECT payload. It
 // returns nil if there are none.
-func readProfile(req *actors.JoinRequest, keys []string) (map[string]string, error) {
+func readProfile(m actors.Member, keys []string) (map[string]string, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
 	var auth map[string]json.RawMessage
-	if err := req.Bind(&auth); err != nil {
+	if err := m.Bind(&auth); err != nil {
 		return nil, err
 	}
 	var profile map[string]string
@@ -184,8 +180,8 @@ func readProfile(req *actors.JoinRequest, keys []string) (map[string]string, err
 
 // Joined implements actors.Joiner.
 func (r *room) Joined(t *actors.Turn, m actors.Member) {
-	r.Members.Set(m.ID, Entry{User: m.UserID, At: m.JoinedAt.UnixMilli(), Profile: r.entered[m.ID]})
-	delete(r.entered, m.ID)
+	profile, _ := readProfile(m, r.config.Profile) // Admit has seen that it is well-formed
+	r.Members.Set(m.ID, Entry{User: m.UserID, At: m.JoinedAt.UnixMilli(), Profile: profile})
 	for _, part := range r.past.greeting() {
 		emitHistory(t, m.ID, part)
 	}
