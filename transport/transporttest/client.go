@@ -134,34 +134,20 @@ func (c *Client) take(p engineio.Packet) error {
 	case engineio.Close:
 		return errors.New("the server closed the session")
 	case engineio.Message:
+		if !p.Binary && c.options.Skip != nil && c.options.Skip(p.Data) {
+			return nil
+		}
 		add := c.decoder.AddText
 		if p.Binary {
 			add = c.decoder.AddBinary
 		}
-		data := p.Data
-		if c.keeps(p) {
-			data = bytes.Clone(data)
-		}
-		packet, complete, err := add(data)
+		packet, complete, err := add(bytes.Clone(p.Data))
 		if err != nil || !complete {
 			return err
 		}
 		return c.route(packet)
 	}
 	return nil
-}
-
-// keeps reports whether the bytes of a message are needed after it was handled.
-// A tap is done with a whole packet when it returns; one with attachments comes
-// in several messages.
-func (c *Client) keeps(p engineio.Packet) bool {
-	if c.options.Tap == nil {
-		return true
-	}
-	if c.options.Parser == Msgpack {
-		return false
-	}
-	return p.Binary || len(p.Data) > 0 && p.Data[0] >= '0'+byte(socketio.BinaryEvent)
 }
 
 // route gives a packet to its namespace.

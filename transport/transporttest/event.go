@@ -179,10 +179,6 @@ func (ns *Namespace) Next(ctx context.Context) (Event, error) {
 
 // event hands an event on, on the reader.
 func (ns *Namespace) event(p *socketio.Packet) error {
-	if tap := ns.client.options.Tap; tap != nil {
-		tap(ns, p)
-		return nil
-	}
 	name, args, err := socketio.SplitEvent(p.Data)
 	if err != nil {
 		return fmt.Errorf("event of %s: %w", ns.name, err)

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-
-	"github.com/parlor-rooms/parlor/transport/internal/socketio"
 )
 
 // Transport is how a client talks to the server.
@@ -48,11 +46,11 @@ type Options struct {
 	// TLS is used for https. Nil means the zero configuration.
 	TLS *tls.Config
 
-	// Tap, if not nil, is given every packet of a namespace that was joined,
-	// but answers to Connect and acknowledgements, instead of the namespace's
-	// queue and handlers. It runs on the client's reader, and p is only valid
-	// until it returns: this is for load, where a copy would cost too much.
-	Tap func(ns *Namespace, p *socketio.Packet)
+	// Skip, if not nil, is shown each Socket.IO text message before it is
+	// decoded, without the Engine.IO type; true drops it. It runs on the
+	// client's reader, and the bytes are only valid until it returns: this is
+	// for load, where decoding would cost too much.
+	Skip func(message []byte) bool
 
 	// Queue is how many events may wait in Namespace.Next. The client stops
 	// reading when it is full. Zero means 1,024.
