@@ -141,6 +141,9 @@ func (l *loading) leaf(n *node, dst reflect.Value, path string, at Origin, y *ya
 	case n.typ == stringsType && y.Kind == yaml.SequenceNode:
 		items := []string{}
 		for _, item := range y.Content {
+			if item.Kind == yaml.AliasNode {
+				item = item.Alias
+			}
 			if item.Kind != yaml.ScalarNode {
 				l.bad(Origin{Layer: at.Layer, Name: at.Name, Line: item.Line, Column: item.Column}, path, "", "want "+n.want())
 				return

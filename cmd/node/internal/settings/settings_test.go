@@ -221,12 +221,12 @@ func TestAMapReplacesTheMapBelow(t *testing.T) {
 }
 
 func TestAliasesWork(t *testing.T) {
-	l, err := load(t, "kinds:\n  a: &a {seats: 5}\n  b: *a\n", nil, nil)
+	l, err := load(t, "name: &n x\nadmin: {origins: [*n, y]}\nkinds:\n  a: &a {seats: 5}\n  b: *a\n", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Value.Kinds["b"].Seats != 5 {
-		t.Errorf("kinds are %v", l.Value.Kinds)
+	if l.Value.Kinds["b"].Seats != 5 || l.Value.Admin.Origins[0] != "x" {
+		t.Errorf("it was read as %+v", l.Value)
 	}
 }
 
