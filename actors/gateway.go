@@ -138,8 +138,9 @@ func (g *Gateway[D]) Use(m Middleware[D]) {
 }
 
 // Guard refuses whatever allow returns an error for: connecting, with an
-// empty event, after the connect hooks; and every event. An *Error reaches
-// the client; any other error becomes CodeForbidden.
+// empty event, in its place among the connect hooks; and every event, in its
+// place among the middleware. An *Error reaches the client; any other error
+// becomes CodeForbidden.
 func (g *Gateway[D]) Guard(allow func(ctx context.Context, c *Client[D], event string) error) {
 	g.present("Guard", allow != nil)
 	check := func(ctx context.Context, c *Client[D], event string) error {
