@@ -8,16 +8,9 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 )
 
-// historyEvent is how a newcomer is told of the past.
-const historyEvent = "history"
-
-// emitHistory sends a part of the past to one member.
-//
-// The event of docs/protocol.md is "room:history". Names that begin with
-// "room:" are the runtime's, and Emitter.Emit refuses them.
-func emitHistory(t *actors.Turn, to actors.MemberID, part actors.Raw) {
-	t.Emit(to, historyEvent, part)
-}
+// historyEvent is how a newcomer is told of the past, docs/protocol.md,
+// section 7.
+const historyEvent = "room:history"
 
 // One part of the past has at most this many attachments, which is what a
 // stock client takes in one packet, and is cut once it has this many bytes.

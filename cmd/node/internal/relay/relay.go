@@ -183,7 +183,7 @@ func (r *room) Joined(t *actors.Turn, m actors.Member) {
 	profile, _ := readProfile(m, r.config.Profile) // Admit has seen that it is well-formed
 	r.Members.Set(m.ID, Entry{User: m.UserID, At: m.JoinedAt.UnixMilli(), Profile: profile})
 	for _, part := range r.past.greeting() {
-		emitHistory(t, m.ID, part)
+		actors.EmitReserved(t.To(m.ID), historyEvent, part)
 	}
 }
 

@@ -37,11 +37,13 @@ export class Chat {
     this.names = new Map();
   }
 
-  // add shows a message that has its place.
+  // add shows a message that has its place. Messages of this page carry the
+  // name and colour of their time; others are given those of now.
   add(message) {
     if (this.seen.has(message.seq)) return;
     this.seen.add(message.seq);
-    this.insert(this.line(message), message.seq);
+    const { name, color } = this.room.person(message.from);
+    this.insert(this.line({ name, color, ...message }), message.seq);
   }
 
   line({ text, name, color, from, at }) {

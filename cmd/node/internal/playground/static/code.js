@@ -8,7 +8,7 @@ const manager = new Manager(${path === "/socket.io/" ? "" : `{ path: "${path}" }
 const room = manager.socket("/playground/${room}", { auth: { name: "${name}" } });
 
 room.on("room:state", (s) => console.log("here:", s.fields.members));
-room.on("room:patch", (p) => console.log("moved:", p.set?.cursor));
+room.on("room:patch", (p) => console.log("changed:", p.set, p.del));
 room.on("chat", (message, by) => console.log(by.from, "says", message.text));
 
 onpointermove = (e) =>
