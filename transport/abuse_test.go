@@ -357,13 +357,7 @@ func TestVolatilePacketsAreDroppedWhileTheSocketLags(t *testing.T) {
 			ws.want(fmt.Sprintf(`42["v",%d]`, i))
 		}
 		big := packet(`["a","` + strings.Repeat("x", 50_000) + `"]`)
-		n := 0
-		for ; !socket.Lagging(); n++ {
-			if err := socket.Push(big); err != nil {
-				t.Fatal(err)
-			}
-			socket.Flush()
-		}
+		n := conn.clog(t, big)
 		if err := socket.Push(volatile(6)); !errors.Is(err, actors.ErrDropped) {
 			t.Errorf("push to a socket that lags: %v", err)
 		}

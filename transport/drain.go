@@ -92,6 +92,7 @@ func (h *Handler) untrack(ws *webSocket) {
 }
 
 // add makes a session known, unless the handler is closing or the id is taken.
+// It comes before anybody can end the session, which takes it out again.
 func (h *Handler) add(s *session) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,12 +118,6 @@ func (h *Handler) session(sid string) *session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.sessions[sid]
-}
-
-func (h *Handler) isClosing() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.closing
 }
 
 // empty reports whether nothing is left. It is called with mu held.

@@ -164,6 +164,29 @@ func (c *echoConn) push(t testing.TB, data string) {
 	}
 }
 
+// clog pushes p until the socket lags behind, and returns how often.
+func (c *echoConn) clog(t testing.TB, p *actors.Packet) (n int) {
+	t.Helper()
+	for !c.socket.Lagging() {
+		if err := c.socket.Push(p); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		c.socket.Flush()
+		drained := make(chan struct{})
+		c.socket.WhenDrained(func() { close(drained) })
+		eventually(t, "lag or drain", func() bool {
+			select {
+			case <-drained:
+				return true
+			default:
+				return c.socket.Lagging()
+			}
+		})
+	}
+	return n
+}
+
 func (c *echoConn) Closed(why actors.LeaveReason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,10 +23,6 @@ const (
 
 // handshake opens a session, on either transport.
 func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Values) {
-	if h.isClosing() {
-		h.refuse(w, r, RefusedDraining, "shutting down")
-		return
-	}
 	sid := h.cfg.NewSID()
 	if !validSID(sid) {
 		h.cfg.Logger.Error("transport: Config.NewSID returned a malformed id")
@@ -34,18 +30,18 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Va
 		return
 	}
 	s := newSession(h, sid)
+	if !h.add(s) {
+		h.refuse(w, r, RefusedDraining, "shutting down")
+		return
+	}
 	conn, err := h.gate.Accept(s, describe(r, query))
 	if err != nil {
+		s.end(ending{why: actors.ReasonTransportClosed, cut: true})
 		h.refuseByGate(w, r, err)
 		return
 	}
 	if !s.accepted(conn) {
 		h.refuse(w, r, RefusedByGate, "")
-		return
-	}
-	if !h.add(s) { // Close was called meanwhile
-		s.end(ending{why: actors.ReasonShutdown, cut: true})
-		h.refuse(w, r, RefusedDraining, "shutting down")
 		return
 	}
 	header := http.Header{}
