@@ -1,0 +1,159 @@
+package transporttest_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	// What is imported for nothing makes the results of these tests stale when
+	// the library changes.
+	_ "github.com/parlor-rooms/parlor/actors/actorstest"
+	_ "github.com/parlor-rooms/parlor/actors/node"
+	_ "github.com/parlor-rooms/parlor/transport"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+// goCommand runs the go command in a folder, without a network, and fails the
+// test with what it printed.
+func goCommand(t *testing.T, folder string, flags []string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = folder
+	flags = append(strings.Fields(os.Getenv("GOFLAGS")), flags...)
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS="+strings.Join(flags, " "))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// sums writes the checksums that Parlor knows, and with them those of every
+// module that uses only what Parlor uses.
+func sums(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAStrangersModuleUsesTheLibrary vets and tests testdata/stranger, which
+// imports Parlor as another module does. Its go.mod is used by way of a copy,
+// which the go command may bring up to date with Parlor's requirements.
+func TestAStrangersModuleUsesTheLibrary(t *testing.T) {
+	folder := filepath.Join("testdata", "stranger")
+	if err := os.CopyFS(t.TempDir(), os.DirFS(folder)); err != nil { // reading it all makes results stale when it changes
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "go.mod")
+	write(t, copied, string(mod))
+	sums(t, filepath.Join(filepath.Dir(copied), "go.sum"))
+	flags := []string{"-mod=mod", "-modfile=" + copied}
+	goCommand(t, folder, flags, "vet", "./...")
+	goCommand(t, folder, flags, "test", "./...")
+}
+
+// goBlock is a block of Go in a document.
+var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+
+// documents are checked as one program each. A document that shows parts only
+// names here what a reader has by then.
+var documents = []struct {
+	name   string // path in the repository
+	blocks int    // the least there are
+	extra  string // declarations the blocks assume
+}{
+	{name: "README.md", blocks: 1},
+	{name: "docs/rooms.md", blocks: 2, extra: `
+func PollKind() *actors.Kind[Poll] {
+	poll := actors.NewKind("poll", func() *Poll { return new(Poll) }, actors.KindConfig{})
+	actors.OnAck(poll, "vote", (*Poll).Vote)
+	return poll
+}`},
+}
+
+// TestGoInTheDocumentsCompiles puts the blocks of each document into a package
+// in a module of its own, vets them, and runs the tests among them.
+func TestGoInTheDocumentsCompiles(t *testing.T) {
+	module := t.TempDir()
+	write(t, filepath.Join(module, "go.mod"), fmt.Sprintf(
+		"module example.com/documents\n\ngo 1.26.0\n\nrequire github.com/parlor-rooms/parlor v0.0.0\n\nreplace github.com/parlor-rooms/parlor => %s\n", testenv.Root(t)))
+	sums(t, filepath.Join(module, "go.sum"))
+	for i, d := range documents {
+		text, err := os.ReadFile(filepath.Join(testenv.Root(t), filepath.FromSlash(d.name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := goBlock.FindAllSubmatch(text, -1)
+		if len(blocks) < d.blocks {
+			t.Errorf("%s has %d blocks of Go, want %d or more", d.name, len(blocks), d.blocks)
+		}
+		folder := filepath.Join(module, fmt.Sprintf("document%d", i))
+		if d.extra != "" {
+			write(t, filepath.Join(folder, "extra.go"), program(d.extra))
+		}
+		for n, block := range blocks {
+			code := program(string(block[1]))
+			name := fmt.Sprintf("block%d.go", n)
+			if strings.Contains(code, "*testing.T)") {
+				name = fmt.Sprintf("block%d_test.go", n)
+			}
+			write(t, filepath.Join(folder, name), code)
+		}
+	}
+	flags := []string{"-mod=mod"}
+	goCommand(t, module, flags, "vet", "./...")
+	goCommand(t, module, flags, "test", "./...")
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// packages are what documents use without importing it, by name.
+var packages = map[string]string{
+	"actors":     "github.com/parlor-rooms/parlor/actors",
+	"actorstest": "github.com/parlor-rooms/parlor/actors/actorstest",
+	"node":       "github.com/parlor-rooms/parlor/actors/node",
+	"transport":  "github.com/parlor-rooms/parlor/transport",
+	"context":    "context",
+	"http":       "net/http",
+	"log":        "log",
+	"testing":    "testing",
+	"time":       "time",
+}
+
+// program makes a file of package main of declarations. A text that begins
+// with its package is one already.
+func program(code string) string {
+	if strings.HasPrefix(code, "package ") {
+		return code
+	}
+	var file bytes.Buffer
+	fmt.Fprintln(&file, "package main")
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		if regexp.MustCompile(`\b` + name + `\.[A-Z]`).MatchString(code) {
+			fmt.Fprintf(&file, "import %q\n", packages[name])
+		}
+	}
+	return file.String() + code
+}
