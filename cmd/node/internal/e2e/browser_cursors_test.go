@@ -73,6 +73,6 @@ func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 		t.Errorf("the board next door has %d members, want 1", got)
 	}
 
-	bob.do(chromedp.Navigate(url+"icon.svg"))
+	bob.do(chromedp.Navigate(url + "icon.svg"))
 	ada.wait("the other has left with its cursor", `__parlor.members.length === 1 && !(%q in __parlor.positions)`, bobID)
 }

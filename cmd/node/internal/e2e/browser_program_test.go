@@ -30,6 +30,10 @@ var servedAt = regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 func startProgram(t *testing.T, folder string, args ...string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), filepath.Base(folder))
+	// go test sees which files a test reads, and so when a result is stale.
+	if err := os.CopyFS(t.TempDir(), os.DirFS(filepath.Join(testenv.Root(t), folder))); err != nil {
+		t.Fatal(err)
+	}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./"+folder)
 	build.Dir = testenv.Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
