@@ -34,8 +34,7 @@ func (m *Machine) authenticated(sp *space, id actors.Identity, err error) {
 	if e.Code == actors.CodeInternal {
 		e = actors.Errorf(actors.CodeUnauthorized, "not authorized")
 	}
-	m.end(s.namespace, sp)
-	m.refuse(s.namespace, e)
+	m.turnAway(s.namespace, sp, e)
 }
 
 // isAnswer reports whether asked is the member id of a stay that waits for a
@@ -51,6 +50,9 @@ func (m *Machine) Joined(j *wire.Joined) {
 	switch {
 	case sp == nil:
 	case isAnswer(sp.left, j.Asked): // the room was told that it has left
+		if sp.stay != nil {
+			sp.stay.confused = true
+		}
 		m.answered(namespace, sp)
 	case isAnswer(sp.stay, j.Asked):
 		s := sp.stay
@@ -72,8 +74,7 @@ func (m *Machine) Refused(r *wire.Refused) {
 	case isAnswer(sp.left, r.Asked):
 		m.answered(namespace, sp)
 	case isAnswer(sp.stay, r.Asked):
-		m.end(namespace, sp)
-		m.refuse(namespace, r.Err)
+		m.turnAway(namespace, sp, r.Err)
 	}
 }
 
@@ -108,8 +109,7 @@ func (m *Machine) Unreachable(room actors.RoomRef, err *actors.Error) {
 		m.answered(namespace, sp)
 	case sp.stay == nil || sp.stay.gateway:
 	case sp.stay.state == joining:
-		m.end(namespace, sp)
-		m.refuse(namespace, err)
+		m.turnAway(namespace, sp, err)
 	case sp.stay.state == joined:
 		m.close(actors.ReasonShutdown)
 	}

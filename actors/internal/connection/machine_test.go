@@ -138,12 +138,11 @@ var states = map[string]struct {
 		connect: "join b/1 m1", disconnect: violation, event: violation, ack: violation,
 	},
 	"authenticating": {
-		setup:   func() *fixture { f := open(authenticates); f.connect(ns); return f },
-		connect: violation,
+		setup: func() *fixture { f := open(authenticates); f.connect(ns); return f },
 	},
 	"joining": {
 		setup:   func() *fixture { f := open(); f.connect(ns); return f },
-		connect: violation, disconnect: "leave b/1 m1 client_left",
+		connect: "leave b/1 m1 client_left", disconnect: "leave b/1 m1 client_left",
 	},
 	"joined": {
 		setup:   func() *fixture { f := open(); f.connect(ns); f.joined("m1", "m1"); return f },
@@ -176,12 +175,11 @@ var states = map[string]struct {
 		connect: "join b/1 m2", disconnect: violation, event: violation, ack: violation,
 	},
 	"waiting": {
-		setup:   func() *fixture { f := open(); f.connect(ns); f.disconnect(ns); f.connect(ns); return f },
-		connect: violation,
+		setup: func() *fixture { f := open(); f.connect(ns); f.disconnect(ns); f.connect(ns); return f },
 	},
 	"gateway, authenticating": {
 		setup:     func() *fixture { f := open(authenticates); f.connect(gateway); return f },
-		namespace: gateway, connect: violation, event: violation, ack: violation,
+		namespace: gateway, event: violation, ack: violation,
 	},
 	"gateway, joined": {
 		setup:     func() *fixture { f := open(); f.connect(gateway); return f },

@@ -30,13 +30,17 @@ func (m *Machine) take(p *actors.Packet) (matched bool) {
 		m.tooLate(p)
 		return false
 	}
-	switch p.Type {
-	case actors.PacketDisconnect:
+	switch {
+	case p.Type == actors.PacketDisconnect:
 		m.disconnect(s)
-	case actors.PacketEvent:
+	case p.Type == actors.PacketEvent:
 		return m.event(s, p)
-	case actors.PacketAck:
+	case p.Type == actors.PacketAck:
 		m.ack(s, p)
+	case p.Type == actors.PacketConnect && s.state != joined:
+		// Stock clients that give up before the answer send no DISCONNECT.
+		m.disconnect(s)
+		m.connect(p)
 	default: // a second CONNECT, or CONNECT_ERROR
 		m.close(actors.ReasonProtocolError)
 	}
@@ -58,11 +62,11 @@ func (m *Machine) tooLate(p *actors.Packet) {
 func (m *Machine) connect(p *actors.Packet) {
 	m.late.remove(p.Namespace)
 	s, err := m.newStay(p)
+	sp := m.spaces[p.Namespace]
 	if err != nil {
-		m.refuse(p.Namespace, actors.AsError(err))
+		m.refuse(p.Namespace, actors.AsError(err), sp != nil && sp.left.state == joining)
 		return
 	}
-	sp := m.spaces[p.Namespace]
 	if sp == nil {
 		sp = &space{}
 		m.spaces[p.Namespace] = sp
@@ -152,8 +156,13 @@ func (m *Machine) ack(s *stay, p *actors.Packet) {
 	}
 }
 
-// refuse sends CONNECT_ERROR.
-func (m *Machine) refuse(namespace string, err *actors.Error) {
+// refuse sends CONNECT_ERROR. A client that may be connected as far as it knows
+// would hang after that: its transport is closed, and it asks again.
+func (m *Machine) refuse(namespace string, err *actors.Error, confused bool) {
+	if confused {
+		m.close(actors.ReasonShutdown)
+		return
+	}
 	m.late.add(namespace)
 	m.effect.Push(&actors.Packet{Type: actors.PacketConnectError, Namespace: namespace, Data: encodeRefusal(err)})
 }

@@ -41,6 +41,10 @@ type stay struct {
 	done      uint64          // events the room has worked off
 	held      int             // packets let in only after a Credit: those beyond windowPerStay
 	early     []*wire.Event   // events that came before the room's answer
+
+	// confused says that a room has let an earlier stay in after the client
+	// had left it: the client may take that CONNECT answer for this stay's.
+	confused bool
 }
 
 // beyond is how many events more than windowPerStay are on their way.
@@ -80,13 +84,20 @@ func (m *Machine) tellLeft(s *stay, why actors.LeaveReason) {
 	}
 }
 
-// end ends the stay in a namespace because the server has left it, or never
-// entered: what the client sent before it knew is ignored.
+// end ends the stay in a namespace because the server has left it: what the
+// client sent before it knew is ignored.
 func (m *Machine) end(namespace string, sp *space) {
 	m.letIn(sp.stay)
 	sp.stay = nil
 	m.tidy(namespace, sp)
 	m.late.add(namespace)
+}
+
+// turnAway ends a stay that has not begun.
+func (m *Machine) turnAway(namespace string, sp *space, err *actors.Error) {
+	confused := sp.stay.confused
+	m.end(namespace, sp)
+	m.refuse(namespace, err, confused)
 }
 
 // answered says that the question of sp.left has its answer.

@@ -153,6 +153,58 @@ func TestOneQuestionPerNamespaceIsOpenAtATime(t *testing.T) {
 	}
 }
 
+// A stock client that gives up before the answer says nothing, and may ask
+// again (React does so twice on every page).
+func TestAConnectBeforeTheAnswerReplacesTheOneBefore(t *testing.T) {
+	f := open()
+	f.connect(ns)
+	f.event(ns, 1)
+	f.connect(ns)
+	f.connect(ns)
+	f.expect(t, "join b/1 m1", "release 1", "release 1", "leave b/1 m1 client_left", "release 1", "release 1")
+	f.joined("m1", "m1")
+	f.expect(t, "join b/1 m3")
+	f.joined("m3", "m3")
+	f.event(ns, 2)
+	f.expect(t, `event b/1 m3 #1 ["e",2]`, "release 1")
+}
+
+// After a CONNECT answer, whosever it was, CONNECT_ERROR would leave a stock
+// client connected for ever.
+func TestAClientThatMayBelieveItIsConnectedIsNotRefused(t *testing.T) {
+	for name, then := range map[string]func(*fixture){
+		"refused": func(f *fixture) { f.joined("m1", "m1"); f.Authenticated("m2", actors.Identity{}, nil); f.refused("m2") },
+		"unreachable": func(f *fixture) {
+			f.joined("m1", "m1")
+			f.Authenticated("m2", actors.Identity{}, nil)
+			f.Unreachable(room, full)
+		},
+		"identity": func(f *fixture) { f.joined("m1", "m1"); f.Authenticated("m2", actors.Identity{}, full) },
+		"at once":  func(f *fixture) { f.disconnect(ns); f.Packet(packet(actors.PacketConnect, ns, `[]`)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := open(authenticates)
+			f.connect(ns)
+			f.Authenticated("m1", actors.Identity{}, nil)
+			f.disconnect(ns)
+			f.connect(ns)
+			then(f)
+			log := f.take()
+			if count(log, "push") != 0 || count(log, "close shutdown") != 1 {
+				t.Errorf("got %q", log)
+			}
+		})
+	}
+	f := open() // whoever was refused, or never answered, is not confused
+	f.connect(ns)
+	f.disconnect(ns)
+	f.connect(ns)
+	f.refused("m1")
+	f.take()
+	f.refused("m2")
+	f.expect(t, refusal)
+}
+
 func TestOneAuthenticationPerNamespaceIsUnderWayAtATime(t *testing.T) {
 	f := open(authenticates)
 	for range 10 {
