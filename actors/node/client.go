@@ -177,6 +177,9 @@ func (c *client) enterOwnRooms(ctx context.Context) error {
 func (c *client) refuse(e *actors.Error) {
 	c.mu.Lock()
 	conn := c.conn
+	if c.state == clientLeaving {
+		conn = nil // it knows
+	}
 	c.state = clientLeaving
 	queue := c.queue
 	c.queue = nil
@@ -188,7 +191,10 @@ func (c *client) refuse(e *actors.Error) {
 	}
 	c.leaveRooms()
 	c.tell(wire.GateRefuse{Client: c.id, Answer: wire.ConnectError(e)})
-	c.forget(conn)
+	c.forget()
+	if conn != nil {
+		c.gw.node.send(conn.pid, clientGone{c.details.Namespace, c.id})
+	}
 }
 
 // event queues the handling of an event.
@@ -315,14 +321,13 @@ func (c *client) expire(why actors.LeaveReason) {
 // leave queues the end of the client. mu is held.
 func (c *client) leave(why actors.LeaveReason) {
 	c.state, c.why = clientLeaving, why
-	conn := c.conn
 	if c.window != nil {
 		c.window.Stop()
 	}
 	if why != actors.ReasonClientLeft {
 		c.cancel() // nobody waits for what its handlers do
 	}
-	c.queue = append(c.queue, job{run: func() { c.end(conn, why) }})
+	c.queue = append(c.queue, job{run: func() { c.end(why) }})
 	if !c.running {
 		c.running = true
 		c.gw.node.beside.Go(c.work)
@@ -330,24 +335,21 @@ func (c *client) leave(why actors.LeaveReason) {
 }
 
 // end runs the disconnect hooks and leaves nothing of the client behind.
-func (c *client) end(conn *connection, why actors.LeaveReason) {
+func (c *client) end(why actors.LeaveReason) {
 	c.safely(func() { c.user.Disconnected(context.WithoutCancel(c.ctx), why) })
 	c.leaveRooms()
 	c.tell(wire.GateDetach{Client: c.id})
-	c.forget(conn)
+	c.forget()
 }
 
 // forget takes the client out of the node's tables.
-func (c *client) forget(conn *connection) {
+func (c *client) forget() {
 	c.cancel()
 	n := c.gw.node
 	n.clients.Delete(c.id)
 	c.gw.sessions.remove(c.pid)
 	n.asks.gone(c.id)
 	n.liveClients.Add(-1)
-	if conn != nil {
-		n.send(conn.pid, clientGone{c.details.Namespace, c.id})
-	}
 }
 
 // Info implements actors.ClientHost.

@@ -11,7 +11,6 @@ import (
 // Numbers are what the dashboard shows.
 type Numbers struct {
 	Connections int64 `json:"connections"`
-	Rooms       int64 `json:"rooms"`
 	Messages    int64 `json:"messages"` // since the program started
 	PerMinute   int64 `json:"perMinute"`
 	Packets     int64 `json:"packets"` // written in the latest interval
@@ -37,7 +36,7 @@ func tick(ctx context.Context, every time.Duration, g *actors.Gateway[struct{}],
 		}
 		s, total := stats(), sent()
 		n := Numbers{
-			Connections: s.Connections, Rooms: s.Rooms, Messages: total,
+			Connections: s.Connections, Messages: total,
 			PerMinute: total - minute[i%len(minute)], Packets: int64(s.Packets) - packets,
 		}
 		minute[i%len(minute)], packets = total, int64(s.Packets)
