@@ -56,7 +56,7 @@ type Hooks struct {
 	Admit   func(*Turn, *JoinRequest) error
 	Joined  func(*Turn, Member)
 	Dropped func(*Turn, Member, LeaveReason)
-	Resumed func(*Turn, Member)
+	Resumed func(*Turn, Member, bool)
 	Left    func(*Turn, Member, LeaveReason)
 	Tick    func(*Turn, Tick)
 	Closing func(*Turn)

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -20,15 +21,16 @@ type Broadcast[D any] struct {
 	timeout time.Duration
 }
 
-// To adds rooms; a client in several of them is addressed once.
+// To adds rooms; a client in several of them is addressed once. An empty list
+// addresses nobody, where Socket.IO would address everybody.
 func (b Broadcast[D]) To(rooms ...string) Broadcast[D] {
-	b.to.Rooms = append(b.to.Rooms[:len(b.to.Rooms):len(b.to.Rooms)], rooms...)
+	b.to.Rooms = slices.Concat([]string{}, b.to.Rooms, rooms)
 	return b
 }
 
-// ToUser adds the clients of users.
+// ToUser adds the clients of users; an empty list addresses nobody.
 func (b Broadcast[D]) ToUser(ids ...string) Broadcast[D] {
-	b.to.Users = append(b.to.Users[:len(b.to.Users):len(b.to.Users)], ids...)
+	b.to.Users = slices.Concat([]string{}, b.to.Users, ids)
 	return b
 }
 

@@ -69,7 +69,7 @@ type GatewayHost interface {
 // Nobody modifies it after it was handed over.
 type Multicast struct {
 	Namespace string
-	Rooms     []string // with Users nil too: everyone in the namespace
+	Rooms     []string // with Users nil too: everyone in the namespace; empty but not nil: nobody
 	Users     []string
 	Except    []string
 	Event     string

@@ -39,8 +39,11 @@ type Dropper interface {
 	Dropped(t *Turn, m Member, why LeaveReason)
 }
 
-// Resumer is told that a dropped member is back.
-type Resumer interface{ Resumed(t *Turn, m Member) }
+// Resumer is told that a dropped member is back, and whether it was sent
+// everything it missed. If not, it has the state and none of the events.
+type Resumer interface {
+	Resumed(t *Turn, m Member, recovered bool)
+}
 
 // Leaver is told, exactly once for every Joined, that a member is gone. The
 // member is not among Members any more.

@@ -24,7 +24,7 @@ func (h *hooked) Joined(*actors.Turn, actors.Member) { h.ran = append(h.ran, "Jo
 func (h *hooked) Dropped(*actors.Turn, actors.Member, actors.LeaveReason) {
 	h.ran = append(h.ran, "Dropped")
 }
-func (h *hooked) Resumed(*actors.Turn, actors.Member)                  { h.ran = append(h.ran, "Resumed") }
+func (h *hooked) Resumed(*actors.Turn, actors.Member, bool)            { h.ran = append(h.ran, "Resumed") }
 func (h *hooked) Left(*actors.Turn, actors.Member, actors.LeaveReason) { h.ran = append(h.ran, "Left") }
 func (h *hooked) Tick(*actors.Turn, actors.Tick)                       { h.ran = append(h.ran, "Tick") }
 func (h *hooked) Closing(*actors.Turn)                                 { h.ran = append(h.ran, "Closing") }
@@ -37,7 +37,7 @@ func TestEveryHookIsFoundAndRunsOnItsRoom(t *testing.T) {
 	_ = h.Admit(nil, nil)
 	h.Joined(nil, actors.Member{})
 	h.Dropped(nil, actors.Member{}, "")
-	h.Resumed(nil, actors.Member{})
+	h.Resumed(nil, actors.Member{}, true)
 	h.Left(nil, actors.Member{}, "")
 	h.Tick(nil, actors.Tick{})
 	h.Closing(nil)
@@ -97,7 +97,7 @@ func TestAMethodNamedLikeAHookThatDoesNotFitIsAnError(t *testing.T) {
 		"Admit":   {errOf[wrongAdmit](), "func(*actors.Turn, *actors.JoinRequest) error", "func(*actors.Turn, actors.JoinRequest) error"},
 		"Joined":  {errOf[wrongJoined](), "func(*actors.Turn, actors.Member)", "func(*actors.Turn, *actors.Member)"},
 		"Dropped": {errOf[wrongDropped](), "func(*actors.Turn, actors.Member, actors.LeaveReason)", "func(*actors.Turn, actors.Member)"},
-		"Resumed": {errOf[wrongResumed](), "func(*actors.Turn, actors.Member)", "func(...*actors.Turn)"},
+		"Resumed": {errOf[wrongResumed](), "func(*actors.Turn, actors.Member, bool)", "func(...*actors.Turn)"},
 		"Left":    {errOf[wrongLeft](), "func(*actors.Turn, actors.Member, actors.LeaveReason)", "func(*actors.Turn, actors.Member)"},
 		"Tick":    {errOf[wrongTick](), "func(*actors.Turn, actors.Tick)", "func(*actors.Turn)"},
 		"Closing": {errOf[wrongClosing](), "func(*actors.Turn)", "func(*actors.Turn) error"},

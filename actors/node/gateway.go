@@ -103,6 +103,20 @@ func (n *Node) validRoom(room string) error {
 
 func (n *Node) isClientID(s string) bool { return len(s) == len(n.id)+22 && strings.HasPrefix(s, n.id) }
 
+// addressed returns the rooms that to names, each once, those of users
+// included; nil for everyone in the namespace.
+func addressed(to *actors.Multicast) []string {
+	if to.Rooms == nil && to.Users == nil {
+		return nil
+	}
+	rooms := slices.Concat([]string{}, to.Rooms)
+	for _, u := range to.Users {
+		rooms = append(rooms, userRoom(u))
+	}
+	slices.Sort(rooms)
+	return slices.Compact(rooms)
+}
+
 // Emit implements actors.GatewayHost.
 func (g *gateway) Emit(to *actors.Multicast) error {
 	g.emit(to, 0)
@@ -113,14 +127,9 @@ func (g *gateway) Emit(to *actors.Multicast) error {
 // report whom they asked, if ask is not zero.
 func (g *gateway) emit(to *actors.Multicast, ask uint64) (hubs []string, shards int) {
 	n := g.node
-	rooms := slices.Clone(to.Rooms)
-	for _, u := range to.Users {
-		rooms = append(rooms, userRoom(u))
-	}
-	slices.Sort(rooms)
-	rooms = slices.Compact(rooms)
+	rooms := addressed(to)
 	item := wire.GateEmit{Except: to.Except, Data: to.Data, Volatile: to.Volatile, AskID: ask}
-	if len(rooms) == 0 {
+	if rooms == nil {
 		item.Scope = wire.ScopeNamespace
 		n.deliverGate(&wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}})
 		return nil, len(n.fans)
@@ -213,11 +222,7 @@ func (g *gateway) Members(ctx context.Context, to *actors.Multicast) ([]actors.C
 			except[info.ID] = true
 		}
 	}
-	rooms := slices.Clone(to.Rooms)
-	for _, u := range to.Users {
-		rooms = append(rooms, userRoom(u))
-	}
-	all, err := g.list(ctx, to.Namespace, rooms)
+	all, err := g.list(ctx, to.Namespace, addressed(to))
 	found := make([]actors.ClientInfo, 0, len(all))
 	for _, info := range all {
 		if !except[info.ID] {
@@ -228,11 +233,11 @@ func (g *gateway) Members(ctx context.Context, to *actors.Multicast) ([]actors.C
 	return found, err
 }
 
-// list returns the members of rooms; of no rooms, everybody in the namespace.
+// list returns the members of rooms; of nil, everybody in the namespace.
 func (g *gateway) list(ctx context.Context, namespace string, rooms []string) ([]actors.ClientInfo, error) {
 	n := g.node
 	var all []actors.ClientInfo
-	if len(rooms) == 0 {
+	if rooms == nil {
 		n.clients.Range(func(_, v any) bool {
 			if c := v.(*client); c.details.Namespace == namespace && c.accepted() {
 				all = append(all, c.info())

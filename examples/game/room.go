@@ -101,7 +101,7 @@ func (a *Arena) Dropped(_ *actors.Turn, m actors.Member, _ actors.LeaveReason) {
 }
 
 // Resumed gives the ship back.
-func (a *Arena) Resumed(_ *actors.Turn, m actors.Member) {
+func (a *Arena) Resumed(_ *actors.Turn, m actors.Member, _ bool) {
 	if c := a.crew[m.ID]; c != nil {
 		a.world.SetAway(c.seat, false)
 		a.publish()

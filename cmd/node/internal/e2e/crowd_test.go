@@ -186,12 +186,13 @@ func TestARoomOfAThousandCursorsKeepsRunningOnOneCore(t *testing.T) {
 
 	before, cpu0 := server.usage(t)
 	began, patches0 := time.Now(), patches.Load()
+	var enough atomic.Bool // the time is over, and the stopped reader has filled what the kernel holds for it
 	var move sync.WaitGroup
 	for i, m := range members {
 		move.Go(func() {
 			every := time.NewTicker(time.Second / time.Duration(c.rate))
 			defer every.Stop()
-			for n := 1; time.Since(began) < c.time; n++ {
+			for n := 1; !enough.Load(); n++ {
 				<-every.C
 				if err := m.Emit("place", place{n, i}); err != nil {
 					t.Errorf("member %d: %v", i, err)
@@ -200,6 +201,9 @@ func TestARoomOfAThousandCursorsKeepsRunningOnOneCore(t *testing.T) {
 			}
 		})
 	}
+	time.Sleep(c.time)
+	waitFor(t, "patches for the stopped reader are conflated", func() bool { return server.stats(t).PatchesConflated > 0 })
+	enough.Store(true)
 	move.Wait()
 	took := time.Since(began)
 	after, cpu1 := server.usage(t)
@@ -216,9 +220,6 @@ func TestARoomOfAThousandCursorsKeepsRunningOnOneCore(t *testing.T) {
 		before, after, received.Load()/int64(took.Seconds()+1)>>20, s.PatchesConflated)
 	if perMember < 2 {
 		t.Errorf("members had %.1f patches each", perMember)
-	}
-	if s.PatchesConflated == 0 {
-		t.Error("nothing was conflated for the stopped reader")
 	}
 	if s.TooSlow > 0 {
 		t.Errorf("%d connections were closed as too slow: synced state is conflated, not queued", s.TooSlow)

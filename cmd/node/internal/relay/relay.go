@@ -182,8 +182,20 @@ func readProfile(m actors.Member, keys []string) (map[string]string, error) {
 func (r *room) Joined(t *actors.Turn, m actors.Member) {
 	profile, _ := readProfile(m, r.config.Profile) // Admit has seen that it is well-formed
 	r.Members.Set(m.ID, Entry{User: m.UserID, At: m.JoinedAt.UnixMilli(), Profile: profile})
+	r.greet(t, m.ID)
+}
+
+// Resumed implements actors.Resumer: who has missed more than was kept is told
+// the past as a newcomer is.
+func (r *room) Resumed(t *actors.Turn, m actors.Member, recovered bool) {
+	if !recovered {
+		r.greet(t, m.ID)
+	}
+}
+
+func (r *room) greet(t *actors.Turn, id actors.MemberID) {
 	for _, part := range r.past.greeting() {
-		actors.EmitReserved(t.To(m.ID), historyEvent, part)
+		actors.EmitReserved(t.To(id), historyEvent, part)
 	}
 }
 

@@ -373,3 +373,21 @@ func TestAMemberThatReturnsKeepsItsValuesAndMissesNothing(t *testing.T) {
 		t.Errorf("who came too late was sent %d histories, want 1", got)
 	}
 }
+
+func TestAMemberThatMissedTooMuchIsToldThePast(t *testing.T) {
+	c := lobby()
+	c.ResumeWithin = 30 * time.Second
+	r := open(t, c)
+	ada, ben := r.Join(nil), r.Join(nil)
+	id := ada.ID()
+	ada.Drop()
+	for i := range 1001 { // one more than a room keeps for those who return
+		ben.Emit("chat", i)
+	}
+	if ada.Return() || ada.ID() != id {
+		t.Fatal("the seat must be kept and the cut announced")
+	}
+	if got := len(ada.Events(historyEvent)); got != 1 {
+		t.Errorf("%d histories, want 1", got)
+	}
+}
