@@ -105,9 +105,9 @@ var homes = []home{
 	},
 	{
 		module:  "github.com/golang-jwt/jwt",
-		homes:   []string{"transport/jwtauth/..."},
-		tests:   []string{"cmd/node/..."},
-		because: "who a token names is decided in one package",
+		homes:   []string{"transport/jwtauth/...", "examples/chat"},
+		tests:   []string{"cmd/node/...", "examples/chat"},
+		because: "who a token names is decided in one package; the chat example shows how a program of its own does it",
 	},
 	{
 		module:  "go.opentelemetry.io/otel",
