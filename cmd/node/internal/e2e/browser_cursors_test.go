@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -53,26 +54,28 @@ func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 		bob.points(bobID, x, y)
 	}
 
+	if got := eval[int](other, `__parlor.members.length`); got != 1 {
+		t.Errorf("the board next door has %d members, want 1", got)
+	}
+	other.do(chromedp.Navigate("about:blank"))
+
 	// Ink and words, as people use the page.
 	bob.do(chromedp.Click(chromedp.CSS("#tool-pen")))
-	bob.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, 600, 300, chromedp.ButtonType(input.MouseButtonLeft)))
-	for step := range 40 {
-		x := float64(600 + 8*step)
-		y := 300 + float64((step%10)*(10-step%10))*3
-		bob.do(chromedp.MouseEvent(chromedp.MouseMoved, x, y, chromedp.ButtonType(input.MouseButtonLeft)))
+	bob.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, 895, 330, chromedp.ButtonType(input.MouseButtonLeft)))
+	for step := range 40 { // a flower
+		turn := float64(step) / 39 * 2 * math.Pi
+		r := 90 * (1 + math.Cos(5*turn)/2)
+		bob.do(chromedp.MouseEvent(chromedp.MouseMoved, 760+r*math.Cos(turn), 330+r*math.Sin(turn), chromedp.ButtonType(input.MouseButtonLeft)))
 	}
 	ada.wait("it sees the ink", `__parlor.ink > 0`)
 	ada.key(input.DispatchKeyEventTypeRawKeyDown, "/", "Slash")
 	ada.key(input.DispatchKeyEventTypeKeyUp, "/", "Slash")
-	ada.do(chromedp.KeyEvent("What a line!"))
-	bob.wait("it sees the words", `__parlor.says[%q] === "What a line!"`, adaID)
+	ada.do(chromedp.KeyEvent("What a flower!"))
+	bob.wait("it sees the words", `__parlor.says[%q] === "What a flower!"`, adaID)
 
 	expectDrawn(t, ada.screenshot("cursors"), 1280, 800)
 	expectDrawn(t, bob.screenshot("cursors-bob"), 1280, 800)
-	if got := eval[int](other, `__parlor.members.length`); got != 1 {
-		t.Errorf("the board next door has %d members, want 1", got)
-	}
 
-	bob.do(chromedp.Navigate(url + "icon.svg"))
+	bob.do(chromedp.Navigate("about:blank"))
 	ada.wait("the other has left with its cursor", `__parlor.members.length === 1 && !(%q in __parlor.positions)`, bobID)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"os"
 	"slices"
 	"testing"
 
@@ -45,29 +46,84 @@ type arena struct {
 // flight is where a page shows a ship.
 type flight struct{ X, Y float64 }
 
-// flies holds a key in one tab until its own ship has gone some way, then
-// waits until the other tab shows it where its pilot does.
+// keys are the four that fly, and where to.
+var keys = []struct {
+	key, code string
+	to        flight
+}{{"d", "KeyD", flight{1, 0}}, {"a", "KeyA", flight{-1, 0}}, {"s", "KeyS", flight{0, 1}}, {"w", "KeyW", flight{0, -1}}}
+
+// far is how far b is from a in a direction.
+func far(a, b, to flight) float64 { return (b.X-a.X)*to.X + (b.Y-a.Y)*to.Y }
+
+// flies holds a key in one tab until its own ship has gone some way, sees it
+// do so in the other tab, and waits until both show it in the same place. A
+// rock or a wall may be in the way: then it is another key's turn.
 func flies(pilot, watcher *tab) {
 	pilot.t.Helper()
 	id := eval[string](pilot, `__parlor.id`)
+	own := func() flight { return eval[flight](pilot, `__parlor.own`) }
 	seen := func() flight { return eval[flight](watcher, fmt.Sprintf(`__parlor.positions[%q]`, id)) }
-	from, before := eval[flight](pilot, `__parlor.own`), seen()
-	key, code, ahead := "d", "KeyD", 1.0
-	if from.X > arenaWidth/2 {
-		key, code, ahead = "a", "KeyA", -1.0
+	for i := 0; ; i++ {
+		k, from, before := keys[i%len(keys)], own(), seen()
+		pilot.key(input.DispatchKeyEventTypeRawKeyDown, k.key, k.code)
+		tries := 0
+		pilot.until("its ship has gone some way", func() bool { tries++; return tries > 100 || far(from, own(), k.to) > 50 })
+		if tries <= 100 {
+			watcher.until("it sees the other ship go that way", func() bool { return far(before, seen(), k.to) > 40 })
+		}
+		pilot.key(input.DispatchKeyEventTypeKeyUp, k.key, k.code)
+		if tries <= 100 {
+			break
+		}
+		if i > 2*len(keys) {
+			pilot.t.Fatalf("%s: no key moves its ship", pilot.name)
+		}
 	}
-	pilot.key(input.DispatchKeyEventTypeRawKeyDown, key, code)
-	pilot.wait("its ship has gone some way", `(__parlor.own.x - %f) * %f > 50`, from.X, ahead)
-	watcher.until("it sees the other ship go that way", func() bool { return (seen().X-before.X)*ahead > 40 })
-	pilot.key(input.DispatchKeyEventTypeKeyUp, key, code)
 	watcher.until("both show the ship in the same place", func() bool {
-		own, there := eval[flight](pilot, `__parlor.own`), seen()
-		return math.Hypot(own.X-there.X, own.Y-there.Y) < 8
+		a, b := own(), seen()
+		return math.Hypot(a.X-b.X, a.Y-b.Y) < 8
 	})
 }
 
-// arenaWidth is how wide the arena is, in the pixels of the page.
-const arenaWidth = 1800
+// duel brings two ships together for a picture, and lets both fire. Rocks may
+// keep them apart: then the picture shows that.
+func duel(pilot, other *tab) {
+	pilot.t.Helper()
+	id := eval[string](other, `__parlor.id`)
+	held := make([]bool, len(keys))
+	press := func(i int, down bool) {
+		if held[i] == down {
+			return
+		}
+		held[i] = down
+		kind := input.DispatchKeyEventTypeKeyUp
+		if down {
+			kind = input.DispatchKeyEventTypeRawKeyDown
+		}
+		pilot.key(kind, keys[i].key, keys[i].code)
+	}
+	aim := func(p *tab, by flight) { p.mouse(640+by.X/2, 400+by.Y/2) }
+	var gap flight
+	tries := 0
+	pilot.until("the ships are close", func() bool {
+		own, there := eval[flight](pilot, `__parlor.own`), eval[flight](pilot, fmt.Sprintf(`__parlor.positions[%q]`, id))
+		gap = flight{there.X - own.X, there.Y - own.Y}
+		for i, k := range keys {
+			press(i, far(flight{}, gap, k.to) > 60)
+		}
+		tries++
+		return tries > 400 || math.Hypot(gap.X, gap.Y) < 240
+	})
+	for i := range keys {
+		press(i, false)
+	}
+	aim(pilot, gap)
+	aim(other, flight{-gap.X, -gap.Y})
+	for _, p := range []*tab{pilot, other} {
+		p.key(input.DispatchKeyEventTypeRawKeyDown, " ", "Space")
+	}
+	pilot.until("shots are seen", func() bool { tries++; return tries > 600 || eval[int](pilot, `__parlor.shots`) > 2 })
+}
 
 func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
 	g := &arena{t: t, browser: browser(t), url: startProgram(t, "examples/game", "-listen", "127.0.0.1:0")}
@@ -94,6 +150,9 @@ func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
 	flies(cleo, ada)
 	flies(ada, cleo)
 
+	if os.Getenv("PARLOR_SCREENSHOTS") != "" {
+		duel(ada, bob)
+	}
 	pictures := []image.Image{ada.screenshot("game"), bob.screenshot("game-bob"), cleo.screenshot("game-cleo")}
 	for _, p := range pictures {
 		expectDrawn(t, p, 1280, 800)

@@ -61,6 +61,6 @@ func TestPlaygroundShowsTwoTabs(t *testing.T) {
 	ada.wait("it is shown what it missed", said+`.endsWith("|While you were away")`)
 	bob.wait("nobody left", people+` === "Ada,Bob,Cleo"`)
 
-	cleo.do(chromedp.Navigate(url + "healthz"))
+	cleo.do(chromedp.Navigate("about:blank"))
 	ada.wait("the third has left", people+` === "Ada,Bob"`)
 }

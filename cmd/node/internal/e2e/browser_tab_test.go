@@ -67,7 +67,7 @@ type tab struct {
 // view is how a tab is opened.
 type view struct {
 	width, height int64  // CSS pixels; zero means 1280 and 800
-	script        string // run in every document before the page's own
+	script        string // run in every document of a server, before its own
 }
 
 // openTab opens a tab. If the page complains until the test ends, the test
@@ -96,7 +96,7 @@ func openTab(t *testing.T, browser context.Context, name, url string, v view) *t
 	}
 	// Without emulated focus only the tab in front would draw.
 	order(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
-	order(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: v.script})
+	order(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "if (location.host) {" + v.script + "}"})
 	p.do(chromedp.EmulateViewport(v.width, v.height), chromedp.Navigate(url))
 	return p
 }
