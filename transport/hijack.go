@@ -2,7 +2,7 @@ package transport
 
 import (
 	"bufio"
-	"errors"
+	"bytes"
 	"net"
 	"net/http"
 
@@ -47,13 +47,14 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if buffered.Reader.Buffered() > 0 {
-		conn.Close()
-		return nil, nil, errors.New("the client sent data before the handshake was complete")
-	}
 	h.ws.raw = conn
 	h.ws.out = h.ws.s.h.pool.New(conn, h.ws)
 	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}
+	// A client that did not wait for the answer is early or not as the network
+	// has it. gorilla refuses what came early; here it makes no difference.
+	if early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()); len(early) > 0 {
+		c.early = bytes.Clone(early)
+	}
 	// gorilla takes over a reader that it is given, if it is not too small.
 	h.ws.buffer = bufio.NewReaderSize(c, readBuffer)
 	return c, bufio.NewReadWriter(h.ws.buffer, buffered.Writer), nil
@@ -63,6 +64,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type hijacked struct {
 	net.Conn // the outbox
 	ws       *webSocket
+	early    []byte // read by net/http behind the request
 }
 
 // Read counts what it reads, because gorilla does not say of how many frames a
@@ -70,6 +72,13 @@ type hijacked struct {
 func (c *hijacked) Read(p []byte) (int, error) {
 	if c.ws.readErr != nil { // a second Read might say something else
 		return 0, c.ws.readErr
+	}
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
 	}
 	n, err := c.ws.raw.Read(p)
 	if err != nil {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -200,6 +201,23 @@ func TestWebSocketCarriesPacketsBothWays(t *testing.T) {
 		t.Errorf("a ping was answered with frame %d %q", op, data)
 	}
 	ws.want(`42["echo","in fragments"]`)
+}
+
+func TestClientNeedNotWaitForTheAnswerToItsHandshake(t *testing.T) {
+	s := serve(t, Config{})
+	for range 20 {
+		conn := s.sendBytes("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n" +
+			string(maskedFrame(0x81, []byte("40"))) + string(maskedFrame(0x81, []byte(`42["early"]`))))
+		r := bufio.NewReader(conn)
+		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("answered %v, %v", resp, err)
+		}
+		ws := &rawSocket{t: t, conn: conn, r: r}
+		ws.read()
+		ws.want(`40{"sid":"m/"}`)
+		ws.want(`42["early"]`)
+	}
 }
 
 func TestMsgpackIsRecognisedByTheFirstMessage(t *testing.T) {
