@@ -52,7 +52,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}
 	// A client that did not wait for the answer is early or not as the network
 	// has it. gorilla refuses what came early; here it makes no difference.
-	if early, _ := buffered.Reader.Peek(buffered.Reader.Buffered()); len(early) > 0 {
+	if early, _ := buffered.Peek(buffered.Reader.Buffered()); len(early) > 0 {
 		c.early = bytes.Clone(early)
 	}
 	// gorilla takes over a reader that it is given, if it is not too small.

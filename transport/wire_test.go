@@ -210,7 +210,8 @@ func TestClientNeedNotWaitForTheAnswerToItsHandshake(t *testing.T) {
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n" +
 			string(maskedFrame(0x81, []byte("40"))) + string(maskedFrame(0x81, []byte(`42["early"]`))))
 		r := bufio.NewReader(conn)
-		if resp, err := http.ReadResponse(r, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Body.Close() != nil {
 			t.Fatalf("answered %v, %v", resp, err)
 		}
 		ws := &rawSocket{t: t, conn: conn, r: r}
