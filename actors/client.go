@@ -51,7 +51,8 @@ func (c *Client[D]) Bind(v any) error {
 func (c *Client[D]) Context() context.Context { return c.host.Context() }
 
 // Join enters rooms. It blocks until their owners have taken the client in:
-// whatever is emitted to them afterwards reaches it.
+// whatever is emitted to them afterwards reaches it. It returns an *Error with
+// CodeNotFound once the disconnect hooks have returned.
 func (c *Client[D]) Join(ctx context.Context, rooms ...string) error {
 	data, err := c.data()
 	if err != nil {
@@ -85,7 +86,8 @@ func (c *Client[D]) Emit(event string, args ...any) error { return c.self().Emit
 // Ask emits to this client and waits for its acknowledgement until timeout;
 // zero means 10 s. It returns an *Error with CodeTimeout, or CodeNotFound if
 // the client went first. A handler must not wait for an event of the same
-// client that comes after its own.
+// client that comes after its own; a connect hook must not Ask its own client,
+// which hears nothing before the hooks have returned.
 func (c *Client[D]) Ask(ctx context.Context, timeout time.Duration, event string, args ...any) (Args, error) {
 	answers, err := c.self().Timeout(timeout).Ask(ctx, event, args...)
 	if err != nil {

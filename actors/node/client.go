@@ -28,18 +28,19 @@ type client struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 
-	mu      sync.Mutex // guards the following
-	conn    *connection
-	current *actors.ClientDetails // as it last connected
-	state   clientState
-	why     actors.LeaveReason // once leaving
-	rooms   []string
-	data    json.RawMessage
-	queue   []job
-	running bool
-	join    *wire.Join       // of the latest resume
-	window  *time.Timer      // runs while it is away
-	kick    *wire.GateDetach // what Disconnect asked for while connect hooks ran
+	mu       sync.Mutex // guards the following
+	conn     *connection
+	current  *actors.ClientDetails // as it last connected
+	state    clientState
+	why      actors.LeaveReason // once leaving
+	rooms    []string
+	roomless bool // the end: it enters no room any more
+	data     json.RawMessage
+	queue    []job
+	running  bool
+	join     *wire.Join       // of the latest resume
+	window   *time.Timer      // runs while it is away
+	kick     *wire.GateDetach // what Disconnect asked for while connect hooks ran
 }
 
 type clientState uint8
@@ -413,11 +414,17 @@ func (c *client) share(ctx context.Context, data json.RawMessage) error {
 	return nil
 }
 
+var errGone = actors.Errorf(actors.CodeNotFound, "the client has gone")
+
 func (c *client) enter(ctx context.Context, room string) error {
 	c.mu.Lock()
 	e := &wire.HubEnter{Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id}, User: c.details.Identity.Subject, Data: c.data}
 	if c.conn != nil {
 		e.Conn.ID = c.conn.id
+	}
+	if c.roomless {
+		c.mu.Unlock()
+		return errGone
 	}
 	if !slices.Contains(c.rooms, room) {
 		c.rooms = append(c.rooms, room) // so that it is left even if the answer does not come
@@ -455,7 +462,7 @@ func (c *client) exit() *wire.HubExit {
 func (c *client) leaveRooms() {
 	c.mu.Lock()
 	rooms := c.rooms
-	c.rooms = nil
+	c.rooms, c.roomless = nil, true
 	c.mu.Unlock()
 	for _, room := range rooms {
 		c.gw.node.tellHub(c.details.Namespace, room, c.exit())

@@ -60,6 +60,10 @@ func (m *Machine) offset(c *client) string {
 	return `"g1.` + m.cfg.Generation + "." + base64.RawURLEncoding.EncodeToString(b) + `"`
 }
 
+// maxOffset bounds the offsets that are looked at, in bytes: those of clients
+// in some ten thousand rooms.
+const maxOffset = 65_536
+
 // parseOffset returns the sequence number in an offset; 0 for the empty one,
 // of a client that was sent no event yet.
 func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
@@ -67,7 +71,7 @@ func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
 		return 0, true
 	}
 	parts := strings.Split(s, ".")
-	if len(s) > 4096 || len(parts) != 3 || parts[0] != "g1" || parts[1] != m.cfg.Generation {
+	if len(s) > maxOffset || len(parts) != 3 || parts[0] != "g1" || parts[1] != m.cfg.Generation {
 		return 0, false
 	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[2])

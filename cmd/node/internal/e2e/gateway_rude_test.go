@@ -67,14 +67,14 @@ func serveImpatient(t *testing.T, cfg node.Config) *server {
 		t.Fatal(err)
 	}
 	h, err := transport.New(n, transport.Config{
-		Logger: cfg.Logger, PingInterval: time.Second, PingTimeout: time.Second, ConnectTimeout: time.Second,
-		AttachmentTimeout: time.Second, CloseTimeout: time.Second,
+		Logger: cfg.Logger, PingInterval: 2 * time.Second, PingTimeout: 3 * time.Second,
+		ConnectTimeout: 5 * time.Second, AttachmentTimeout: 3 * time.Second, CloseTimeout: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewUnstartedServer(h)
-	web.Config.ReadHeaderTimeout = time.Second
+	web.Config.ReadHeaderTimeout = 3 * time.Second
 	web.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
