@@ -76,6 +76,7 @@ func (m *Machine) Refused(r *wire.Refused) {
 	case isAnswer(sp.stay, r.Asked):
 		m.turnAway(namespace, sp, r.Err)
 	}
+	m.done(r.Room)
 }
 
 // Moved says that a room has left memory or moved: a join is sent again, and a
@@ -120,6 +121,15 @@ func (m *Machine) Gone(g *wire.Gone) {
 	namespace := g.Room.Namespace()
 	if sp := m.spaces[namespace]; sp != nil && sp.stay != nil && sp.stay.state == joined && sp.stay.member == g.Member {
 		m.end(namespace, sp)
+	}
+	m.done(g.Room)
+}
+
+// done forgets where a room was if nothing is going on with it. If something
+// is, the address is still needed: to notice that it leads nowhere.
+func (m *Machine) done(room actors.RoomRef) {
+	if m.spaces[room.Namespace()] == nil {
+		m.effect.Relocate(room)
 	}
 }
 

@@ -27,7 +27,9 @@ type Effects interface {
 	// ToRoom sends Join, Event, Ack or Leave to a room, wherever it is. If
 	// the room cannot be reached the machine is told by Unreachable.
 	ToRoom(room actors.RoomRef, msg any)
-	// Relocate forgets where a room was.
+	// Relocate forgets where a room was. Whoever drives the machine forgets
+	// it at no other time: a message on its way that finds nobody there has to
+	// come back as Machine.Moved.
 	Relocate(room actors.RoomRef)
 	// Authenticate runs beside the connection and comes back with
 	// Machine.Authenticated.

@@ -168,8 +168,8 @@ func (w *world) finishAll() {
 
 // confirm confirms every flush.
 func (w *world) confirm() {
-	for node, tb := range w.tables {
-		for tb.awaiting > 0 {
+	for _, node := range slices.Sorted(maps.Keys(w.unconfirmed)) {
+		for w.unconfirmed[node] > 0 {
 			w.delivered(node, 7)
 		}
 	}
@@ -224,8 +224,8 @@ func eventOf(c *client, payload string) *wire.Event {
 
 // delivered confirms one flush.
 func (w *world) delivered(node string, epoch uint64) {
-	if tb := w.tables[node]; tb != nil && epoch == 7 {
-		tb.awaiting--
+	if epoch == 7 {
+		w.unconfirmed[node]--
 	}
 	w.m.Delivered(w.now, &wire.Delivered{Room: ref, Epoch: epoch, Node: node})
 }
