@@ -31,7 +31,9 @@ type Connection interface {
 
 	// Closed says that the transport is gone and why. It does not block, may
 	// be called from any goroutine, also while Receive blocks; only the first
-	// call counts.
+	// call counts. A transport may call it from within Socket.Push, Flush or
+	// Close, and what WhenDrained was given from within Flush: a runtime must
+	// only enqueue there.
 	Closed(why LeaveReason)
 }
 
