@@ -28,9 +28,9 @@ type rudeGateway struct {
 	arrived, parted int
 }
 
-func newRudeGateway(recover time.Duration) *rudeGateway {
+func newRudeGateway(window time.Duration) *rudeGateway {
 	g := &rudeGateway{Gateway: actors.NewGateway[struct{}]("/rude", actors.GatewayConfig{
-		RecoverWithin: recover, Match: func(ns string) bool { return strings.HasPrefix(ns, "/rude-") },
+		RecoverWithin: window, Match: func(ns string) bool { return strings.HasPrefix(ns, "/rude-") },
 	})}
 	g.OnConnect(func(ctx context.Context, c *actors.Client[struct{}]) error {
 		if err := c.Join(ctx, "all", fmt.Sprint("r", c.ID()[len(c.ID())-1:])); err != nil {
@@ -150,7 +150,7 @@ var visits = map[string]func(ctx context.Context, url string, r *rand.Rand) erro
 		return err
 	},
 	"a session and no more": func(ctx context.Context, url string, r *rand.Rand) error {
-		req, err := http.NewRequestWithContext(ctx, "GET", url+"/socket.io/?EIO=4&transport=polling", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/socket.io/?EIO=4&transport=polling", nil)
 		if err != nil {
 			return err
 		}
@@ -171,9 +171,9 @@ var rudeVisits = []string{"no close frame", "gone while it connects", "in mid-at
 // where they were.
 func TestRudeClientsLeaveNothingBehind(t *testing.T) {
 	const workers = 16
-	for name, recover := range map[string]time.Duration{"without recovery": 0, "with recovery": 200 * time.Millisecond} {
+	for name, window := range map[string]time.Duration{"without recovery": 0, "with recovery": 200 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
-			g := newRudeGateway(recover)
+			g := newRudeGateway(window)
 			s := serveImpatient(t, node.Config{Gateways: []actors.GatewayBehavior{g}})
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)

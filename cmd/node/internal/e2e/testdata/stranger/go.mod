@@ -38,4 +38,4 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/parlor-rooms/parlor => ../../../..
+replace github.com/parlor-rooms/parlor => ../../../../../..

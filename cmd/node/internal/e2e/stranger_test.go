@@ -1,4 +1,4 @@
-package transporttest_test
+package e2e
 
 import (
 	"bytes"
