@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -52,12 +53,11 @@ const (
 	clientLeaving // its end is queued
 )
 
-// job is one thing to do on a client's queue. release says that the
-// connection has not been let to send on yet.
+// job is one thing to do on a client's queue. conn is set if the connection
+// has not been let to send on yet.
 type job struct {
-	run     func()
-	conn    *connection
-	release bool
+	run  func()
+	conn *connection
 }
 
 // push queues a job. It does not block.
@@ -225,7 +225,7 @@ func (c *client) handle(p *actors.Packet) {
 		return err
 	})
 	e := actors.AsError(err)
-	if e != nil && e.Code == actors.CodeInternal && e != err {
+	if e != nil && e.Code == actors.CodeInternal && !errors.Is(err, e) {
 		c.gw.node.log.Error("gateway handler failed", "namespace", c.details.Namespace, "client", c.id, "event", name, "error", err)
 	}
 	c.respond(p, name, result, e)

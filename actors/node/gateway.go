@@ -299,7 +299,7 @@ func (g *gateway) each(ctx context.Context, to *actors.Multicast, f func(*client
 // Move implements actors.GatewayHost.
 func (g *gateway) Move(ctx context.Context, to *actors.Multicast, join, leave []string) error {
 	return g.each(ctx, to, func(c *client) error {
-		if err := c.Join(ctx, join, nil); err != nil && err != error(errGone) {
+		if err := c.Join(ctx, join, nil); err != nil && !errors.Is(err, errGone) {
 			return err
 		}
 		return c.Leave(ctx, leave)

@@ -97,7 +97,7 @@ func (m *Machine) item(namespace string, item wire.GateItem) {
 			c.state, c.socket = away, nil
 		}
 	case wire.GateResume:
-		m.resume(s, s.clients[item.Client], namespace, item)
+		m.resume(s.clients[item.Client], namespace, item)
 	}
 }
 

@@ -82,7 +82,7 @@ func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
 	return seq, n > 0
 }
 
-func (m *Machine) resume(s *space, c *client, namespace string, r wire.GateResume) {
+func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
 	if c == nil || c.state == pending {
 		m.cfg.Resumed(r.Client, false)
 		return

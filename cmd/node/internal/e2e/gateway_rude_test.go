@@ -126,7 +126,7 @@ var visits = map[string]func(ctx context.Context, url string, r *rand.Rand) erro
 			return err
 		}
 		defer c.Abort()
-		return c.WriteText("0/rude,")
+		return c.WriteText("40/rude,")
 	},
 	"in mid-attachment": func(ctx context.Context, url string, r *rand.Rand) error {
 		c, err := transporttest.Dial(ctx, url, transporttest.Options{})
@@ -137,7 +137,7 @@ var visits = map[string]func(ctx context.Context, url string, r *rand.Rand) erro
 		if _, err = c.Connect(ctx, "/rude", nil); err != nil {
 			return err
 		}
-		return c.WriteText(`52-/rude,["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`)
+		return c.WriteText(`452-/rude,["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`)
 	},
 	"in mid-handshake": func(ctx context.Context, url string, r *rand.Rand) error {
 		var d net.Dialer
