@@ -110,6 +110,6 @@ func (m *Machine) endAsk(a *ask) {
 // continueWith runs a turn that an earlier one of the same instance asked for.
 func (m *Machine) continueWith(life int, f func(*actors.Turn)) {
 	if life == m.life && (m.phase == open || m.phase == ending) {
-		m.do(actors.Cause{}, func(t *actors.Turn) error { f(t); return nil })
+		m.turnFor(actors.Member{}, f)
 	}
 }

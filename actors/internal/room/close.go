@@ -58,7 +58,7 @@ func (m *Machine) passivate() { m.end(actors.ReasonRoomClosed, wire.Remove{}) }
 // finish runs the last hook.
 func (m *Machine) finish() {
 	if m.hooks.Closing != nil {
-		m.do(actors.Cause{}, func(t *actors.Turn) error { m.hooks.Closing(t); return nil })
+		m.turnFor(actors.Member{}, m.hooks.Closing)
 	}
 	m.phase = retiring
 	m.followUps = nil

@@ -58,7 +58,7 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 	r := &request{m: m, mem: mem, conn: e.Conn, id: e.ID, ack: e.HasID}
 	elems, err := rawjson.AppendSplit(r.args[:0], e.Data.JSON)
 	if err == nil && len(elems) > 0 {
-		r.event.Name, err = rawjson.Name(elems[0])
+		r.event.Name, err = m.names.name(elems[0])
 	}
 	if err != nil || len(elems) == 0 {
 		r.answer(actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "not an event"))
@@ -73,6 +73,7 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
 		return
 	}
+	m.names.remember(elems[0], r.event.Name)
 	if before := mem.commands.lookup(cid); before != nil {
 		before.repeat(r)
 		return
@@ -87,4 +88,25 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 // handles reports whether members may send an event of this name.
 func (m *Machine) handles(name string) bool {
 	return name != "" && len(name) <= actors.MaxEventName && !actors.ReservedEvent(name) && m.cfg.Behavior.HandlesEvent(name)
+}
+
+// names holds the names of events that were handled, so that one that comes
+// again is not made anew.
+type names map[string]string
+
+const maxNames = 256
+
+// name is rawjson.Name.
+func (n names) name(elem []byte) (string, error) {
+	if known, ok := n[string(elem)]; ok {
+		return known, nil
+	}
+	return rawjson.Name(elem)
+}
+
+// remember notes that elem names a handled event.
+func (n names) remember(elem []byte, name string) {
+	if _, ok := n[string(elem)]; !ok && len(n) < maxNames {
+		n[string(elem)] = name
+	}
 }

@@ -62,7 +62,7 @@ func (h *host) After(d time.Duration, f func(*actors.Turn)) (stop func() bool) {
 	over := false // it has run, or was stopped
 	t.run = func() {
 		over = true
-		m.do(actors.Cause{}, func(turn *actors.Turn) error { f(turn); return nil })
+		m.turnFor(actors.Member{}, f)
 	}
 	h.whenDone(func() {
 		if !over {

@@ -157,7 +157,7 @@ func (m *Machine) admit(p *pendingJoin) {
 func (m *Machine) joinedTurn(mem *member) {
 	if m.hooks.Joined != nil && m.phase == open {
 		snapshot := mem.Member
-		m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Joined(t, snapshot); return nil })
+		m.turnFor(snapshot, func(t *actors.Turn) { m.hooks.Joined(t, snapshot) })
 	}
 	m.startTicks()
 }

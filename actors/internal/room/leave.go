@@ -41,7 +41,7 @@ func (m *Machine) drop(mem *member, why actors.LeaveReason) {
 	mem.grace = m.after(m.kind.ResumeWithin, false, func() { m.leave(mem, why, wire.Remove{}) })
 	if m.hooks.Dropped != nil && m.phase == open {
 		snapshot := mem.Member
-		m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Dropped(t, snapshot, why); return nil })
+		m.turnFor(snapshot, func(t *actors.Turn) { m.hooks.Dropped(t, snapshot, why) })
 	}
 }
 
@@ -68,7 +68,7 @@ func (m *Machine) leftTurn(mem actors.Member, why actors.LeaveReason) {
 		m.waiting = append(m.waiting, waiter{func() { m.leftTurn(mem, why) }, nil})
 	case open, ending:
 		if m.hooks.Left != nil {
-			m.do(actors.Cause{Member: mem}, func(t *actors.Turn) error { m.hooks.Left(t, mem, why); return nil })
+			m.turnFor(mem, func(t *actors.Turn) { m.hooks.Left(t, mem, why) })
 		}
 	}
 }

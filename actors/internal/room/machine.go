@@ -112,6 +112,7 @@ type Machine struct {
 
 	sync    syncState
 	history history
+	names   names
 
 	turn      turnState
 	followUps []func() // what turns have caused
@@ -142,6 +143,7 @@ func New(cfg Config) *Machine {
 		namespace: cfg.Ref.Namespace(),
 		hooks:     &actors.Hooks{},
 		joins:     make(map[actors.MemberID]*pendingJoin),
+		names:     make(names),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.members.init()

@@ -381,7 +381,7 @@ func (m *model) checkSeats() {
 		}
 	}
 	for _, n := range room.nodes {
-		if n.members != len(connected[n.name]) || n.unconfirmed != m.w.unconfirmed[n.name] || len(n.items) > 0 || n.forgotten() {
+		if n.members != len(connected[n.name]) || n.unconfirmed != m.w.unconfirmed[n.name] || n.gathered != nil || n.forgotten() {
 			m.t.Fatalf("%v are at %s, which has not confirmed %d flushes: %+v", connected[n.name], n.name, m.w.unconfirmed[n.name], *n)
 		}
 	}

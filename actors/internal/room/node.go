@@ -14,8 +14,14 @@ type node struct {
 	mirrored    bool // it has a copy of the synced fields
 	confirm     bool // ask for confirmation of the next Deliver
 	unconfirmed int  // Delivers with a flush that were not confirmed
-	items       []wire.Item
-	last        int // items that the last Deliver had
+	gathered    *delivery
+}
+
+// delivery is a Deliver with room for the few items that most steps have: one
+// allocation instead of two.
+type delivery struct {
+	wire.Deliver
+	few [3]wire.Item
 }
 
 func (m *Machine) node(name string) *node {
@@ -31,10 +37,11 @@ func (m *Machine) node(name string) *node {
 
 // send queues an item until the step ends.
 func (n *node) send(i wire.Item) {
-	if n.items == nil {
-		n.items = make([]wire.Item, 0, max(2, min(n.last, 64)))
+	if n.gathered == nil {
+		n.gathered = &delivery{}
+		n.gathered.Items = n.gathered.few[:0]
 	}
-	n.items = append(n.items, i)
+	n.gathered.Items = append(n.gathered.Items, i)
 }
 
 func (n *node) forgotten() bool { return n.members == 0 && n.unconfirmed == 0 }
@@ -46,15 +53,16 @@ func (m *Machine) deliver(n *node) {
 		n.send(wire.End{})
 		n.inTable, n.mirrored = false, false
 	}
-	if len(n.items) == 0 {
+	d := n.gathered
+	if d == nil {
 		return
 	}
-	d := &wire.Deliver{Room: m.cfg.Ref, Namespace: m.namespace, Epoch: m.cfg.Epoch, Items: n.items, Confirm: n.confirm}
+	d.Room, d.Namespace, d.Epoch, d.Confirm = m.cfg.Ref, m.namespace, m.cfg.Epoch, n.confirm
 	if n.confirm {
 		n.unconfirmed++
 	}
-	n.items, n.last, n.confirm = nil, len(n.items), false
-	m.effect.Deliver(n.name, d)
+	n.gathered, n.confirm = nil, false
+	m.effect.Deliver(n.name, &d.Deliver)
 }
 
 // attach puts a member into the table of its node, ahead of everything else

@@ -32,7 +32,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 	m.attach(mem, a)
 	if m.hooks.Resumed != nil {
 		snapshot := mem.Member
-		m.do(actors.Cause{Member: snapshot}, func(t *actors.Turn) error { m.hooks.Resumed(t, snapshot, recovered); return nil })
+		m.turnFor(snapshot, func(t *actors.Turn) { m.hooks.Resumed(t, snapshot, recovered) })
 	}
 	m.startTicks()
 }

@@ -33,5 +33,5 @@ func (m *Machine) tickIfDue() {
 	tick := actors.Tick{N: s.n + skipped, At: at, Late: m.now.Sub(at), Skipped: skipped, Every: m.kind.TickEvery}
 	s.n = tick.N + 1
 	s.next = at.Add(m.kind.TickEvery)
-	m.do(actors.Cause{}, func(t *actors.Turn) error { m.hooks.Tick(t, tick); return nil })
+	m.turnFor(actors.Member{}, func(t *actors.Turn) { m.hooks.Tick(t, tick) })
 }

@@ -44,6 +44,12 @@ func (m *Machine) do(c actors.Cause, f func(*actors.Turn) error) *failure {
 	return m.doThen(c, f, nil)
 }
 
+// turnFor runs a turn that only a panic can fail, on account of a member or of
+// nobody.
+func (m *Machine) turnFor(mem actors.Member, f func(*actors.Turn)) {
+	_ = m.do(actors.Cause{Member: mem}, func(t *actors.Turn) error { f(t); return nil })
+}
+
 // doThen is do with a function that runs if the turn has succeeded: after what
 // it emitted, before everything else it asked for.
 func (m *Machine) doThen(c actors.Cause, f func(*actors.Turn) error, then func()) *failure {
