@@ -105,6 +105,12 @@ row("io.to(room).emit()", async ({ three }) => {
   const [a, b, c] = await three();
   await Promise.all([b.ask("join", ["x"]), c.ask("join", ["y"])]);
   assert.deepEqual(await heard(a, [a, b, c], { rooms: ["x"] }), [0, 1, 0]);
+  // Two clients emit at once: every member sees the same order.
+  await c.ask("join", ["x"]);
+  await Promise.all([a, b].map((s) => s.ask("emit", { to: { rooms: ["x"] }, event: "order", args: [s.id], count: 200 })));
+  await until("all", () => [b, c].every((s) => s.got("order").length === 400));
+  assert.deepEqual(b.got("order"), c.got("order"));
+  for (const s of [a, b]) assert.deepEqual(b.got("order").filter(([id]) => id === s.id).map(([, n]) => n), Array.from({ length: 200 }, (_, i) => i + 1));
 });
 row("io.to(a).to(b).emit()", async ({ three }) => {
   const [a, b, c] = await three();
