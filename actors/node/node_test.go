@@ -142,7 +142,7 @@ func TestNoCallIsLostWhileRoomsComeAndGo(t *testing.T) {
 				}
 				cancel()
 				if i%3 == 0 {
-					time.Sleep(time.Duration(i%5) * time.Millisecond) // around the idle deadline
+					<-time.After(time.Duration(i%5) * time.Millisecond) // around the idle deadline
 				}
 			}
 		})
@@ -169,7 +169,7 @@ func TestMembersJoinRoomsThatAreRetiring(t *testing.T) {
 		p.send(actors.PacketConnect, ns, "")
 		until(t, fmt.Sprintf("admission %d", i), func() bool { return len(p.find(actors.PacketConnect, ns, "sid")) == i+1 })
 		p.send(actors.PacketDisconnect, ns, "")
-		time.Sleep(time.Duration(i%4) * time.Millisecond) // around the idle deadline
+		<-time.After(time.Duration(i%4) * time.Millisecond) // around the idle deadline
 	}
 }
 

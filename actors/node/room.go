@@ -72,7 +72,7 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.node.log.Error("room ended by a fault of the runtime", "room", r.ref.String(), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			r.abandon(ctx)
+			r.abandon()
 		}
 	}()
 	now := time.Now()
@@ -126,7 +126,7 @@ func (r *roomActor) gone() {
 
 // abandon ends a room whose machine can no longer be trusted: its members'
 // transports are closed, and they come back to another activation.
-func (r *roomActor) abandon(ctx actor.Context) {
+func (r *roomActor) abandon() {
 	defer func() {
 		if recover() != nil {
 			r.Retire()

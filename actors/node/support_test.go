@@ -44,12 +44,15 @@ func start(t *testing.T, cfg node.Config) *node.Node {
 // until waits for what other goroutines are about to do.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.After(20 * time.Second)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-again.C:
+		case <-deadline:
 			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -61,7 +64,6 @@ type peer struct {
 	mu      sync.Mutex // guards the following
 	packets []*actors.Packet
 	closed  actors.LeaveReason
-	full    bool
 }
 
 func connect(t *testing.T, n *node.Node) *peer {

@@ -171,14 +171,16 @@ func TestFailureIsToldOnceAndClosesTheConnection(t *testing.T) {
 			reader <- err
 		}()
 		clog(t, o)
-		client.(interface{ Close() error }).Close()
+		if err := client.(interface{ Close() error }).Close(); err != nil {
+			t.Fatal(err)
+		}
 		eventually(t, "pushes are refused", func() bool {
 			err := o.Push(frame(Reliable, []byte("x")))
 			o.Flush()
 			return err == net.ErrClosed
 		})
 		within(t, "the reader and Failed", func() {
-			<-reader
+			<-reader //nolint:errcheck // how it ended is not the matter
 			if err := <-ow.failed; err == nil || errors.Is(err, ErrStalled) {
 				t.Errorf("failed with %v", err)
 			}
@@ -204,8 +206,10 @@ func TestDrainedComesOncePerAwait(t *testing.T) {
 			t.Fatal("there is something to wait for in a fresh outbox")
 		}
 		clog(t, o)
-		if !o.AwaitDrain() || !o.AwaitDrain() {
-			t.Fatal("there is nothing to wait for in a clogSize outbox")
+		for range 2 { // asking twice is no mistake
+			if !o.AwaitDrain() {
+				t.Fatal("there is nothing to wait for in a clogged outbox")
+			}
 		}
 		if len(ow.drained) != 0 {
 			t.Fatal("Drained came while frames wait")

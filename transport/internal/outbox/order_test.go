@@ -207,7 +207,11 @@ func TestConcurrentFlushesCoalesce(t *testing.T) {
 		close(leave)
 		<-first
 		got := make([]byte, 6)
-		within(t, "reading", func() { io.ReadFull(client, got) })
+		within(t, "reading", func() {
+			if _, err := io.ReadFull(client, got); err != nil {
+				t.Error(err)
+			}
+		})
 		if string(got) != "onetwo" {
 			t.Errorf("read %q", got)
 		}

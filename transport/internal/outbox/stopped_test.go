@@ -132,8 +132,7 @@ func TestWrittenFramesAreReleased(t *testing.T) {
 		if err := o.Push(frame(Reliable, payload)); err != nil {
 			t.Fatal(err)
 		}
-		payload = nil
-		clog(t, o)
+		clog(t, o) // from here on only the outbox could hold the payload
 		eventually(t, "the first payload is collected", func() bool {
 			runtime.GC()
 			return written.Value() == nil

@@ -135,7 +135,7 @@ func eventName(element []byte) (string, error) {
 // numberName is String(number) in JavaScript. A number beyond the largest float
 // names nothing: JSON could not say "Infinity" again.
 func numberName(literal []byte) (string, error) {
-	if bytes.IndexAny(literal, ".eE") < 0 && len(literal) <= 15 && string(literal) != "-0" {
+	if !bytes.ContainsAny(literal, ".eE") && len(literal) <= 15 && string(literal) != "-0" {
 		return string(literal), nil
 	}
 	f, err := strconv.ParseFloat(string(literal), 64)

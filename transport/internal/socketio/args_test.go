@@ -38,7 +38,7 @@ func TestSplitEventFindsNameAndArguments(t *testing.T) {
 		if err != nil || name != c.name || !sameStrings(args, c.args) {
 			t.Errorf("%s: %q, %s, %v", c.data, name, args, err)
 		}
-		if cap := capOfFirst(args); cap >= 0 && cap != len(args[0]) {
+		if room := capOfFirst(args); room >= 0 && room != len(args[0]) {
 			t.Errorf("%s: appending to an argument would write behind it", c.data)
 		}
 	}

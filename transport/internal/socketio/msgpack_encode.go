@@ -195,7 +195,7 @@ func appendMsgpackString[S string | []byte](dst []byte, s S) []byte {
 // appendMsgpackNumber writes a JSON number: an integer that fits 64 bits with
 // all its digits, another number as the float JavaScript has for it.
 func appendMsgpackNumber(dst, literal []byte) []byte {
-	if bytes.IndexAny(literal, ".eE") < 0 {
+	if !bytes.ContainsAny(literal, ".eE") {
 		if n, err := strconv.ParseUint(string(literal), 10, 64); err == nil {
 			return appendMsgpackUint(dst, n)
 		}

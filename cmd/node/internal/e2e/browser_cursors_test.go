@@ -25,10 +25,10 @@ func (p *tab) points(id string, x, y int) {
 func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 	url := startProgram(t, "examples/cursors", "-listen", "127.0.0.1:0")
 	b := browser(t)
-	ada := openTab(t, b, "ada", url+"#den", named("Ada", 1))
+	ada := openTab(b, t, "ada", url+"#den", named("Ada", 1))
 	ada.wait("it is on the board", `__parlor.connected && __parlor.members.length === 1`)
-	bob := openTab(t, b, "bob", url+"#den", named("Bob", 6))
-	other := openTab(t, b, "other", url+"#attic", named("Eve", 3))
+	bob := openTab(b, t, "bob", url+"#den", named("Bob", 6))
+	other := openTab(b, t, "other", url+"#attic", named("Eve", 3))
 	for _, p := range []*tab{ada, bob} {
 		p.wait("both are there", `__parlor.members.map((m) => m.name).sort().join() === "Ada,Bob"`)
 		p.upgraded()

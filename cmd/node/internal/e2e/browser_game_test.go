@@ -29,7 +29,7 @@ JSON.parse = (...args) => {
 // enter opens the game and goes into the arena.
 func (g *arena) enter(name string) *tab {
 	g.t.Helper()
-	p := openTab(g.t, g.browser, name, g.url+"#den", view{script: overhear})
+	p := openTab(g.browser, g.t, name, g.url+"#den", view{script: overhear})
 	p.do(chromedp.WaitEnabled(chromedp.CSS("#play")))
 	p.do(chromedp.SetValue(chromedp.CSS("#name"), name), chromedp.Click(chromedp.CSS("#play")))
 	p.wait("it has a ship and a secret", `__parlor.connected && __parlor.seat >= 0 && __parlor.own && __parlor.secret`)

@@ -13,7 +13,7 @@ func TestPlaygroundShowsTwoTabs(t *testing.T) {
 	url := startProgram(t, "cmd/node", "serve", "--listen=127.0.0.1:0")
 	b := browser(t)
 	guest := func(name, colour string) *tab {
-		return openTab(t, b, name, url+"#den", view{width: 960, height: 800, script: fmt.Sprintf(
+		return openTab(b, t, name, url+"#den", view{width: 960, height: 800, script: fmt.Sprintf(
 			`sessionStorage.setItem("parlor.playground.me", JSON.stringify({ name: %q, color: %q }))`, name, colour)})
 	}
 	const people = `[...document.querySelectorAll("#people .name")].map((e) => e.firstChild.data).sort().join()`

@@ -72,7 +72,7 @@ type view struct {
 
 // openTab opens a tab. If the page complains until the test ends, the test
 // has failed.
-func openTab(t *testing.T, browser context.Context, name, url string, v view) *tab {
+func openTab(browser context.Context, t *testing.T, name, url string, v view) *tab {
 	t.Helper()
 	p := &tab{t: t, name: name}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithListener(p.listen))

@@ -201,7 +201,7 @@ func TestARoomOfAThousandCursorsKeepsRunningOnOneCore(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(c.time)
+	<-time.After(c.time)
 	waitFor(t, "patches for the stopped reader are conflated", func() bool { return server.stats(t).PatchesConflated > 0 })
 	enough.Store(true)
 	move.Wait()

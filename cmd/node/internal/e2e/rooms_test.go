@@ -42,9 +42,7 @@ func TestStockClientsSurviveARestart(t *testing.T) {
 			config := node.Config{Kinds: []actors.Behavior{labKind(actors.KindConfig{})}}
 			first := serve(t, config)
 			wait := testenv.StartNode(t, "testdata/restart.mjs", first.url, how)
-			for first.node.Stats().Members < 3 {
-				time.Sleep(10 * time.Millisecond)
-			}
+			waitFor(t, "three members", func() bool { return first.node.Stats().Members == 3 })
 			first.stop()
 			serveOn(t, config, strings.TrimPrefix(first.url, "http://"))
 			if err := wait(); err != nil {

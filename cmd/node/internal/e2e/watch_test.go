@@ -16,11 +16,15 @@ func listenLoopback() (net.Listener, error) { return net.Listen("tcp", "127.0.0.
 // waitFor waits for what other goroutines are about to do.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); {
-		if time.Now().After(deadline) {
+	deadline := time.After(time.Minute)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !ok() {
+		select {
+		case <-again.C:
+		case <-deadline:
 			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
