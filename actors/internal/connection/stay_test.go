@@ -261,6 +261,26 @@ func TestANamespaceCanBeEnteredAgainAfterEveryEnd(t *testing.T) {
 	}
 }
 
+func TestWhatARoomSaysOfAnEarlierStayIsNotTakenForThisOne(t *testing.T) {
+	f := open()
+	f.connect(ns)
+	f.joined("m1", "m1")
+	f.disconnect(ns)
+	f.connect(ns)
+	f.joined("m2", "m2")
+	for i := range windowPerStay + 1 {
+		f.event(ns, i)
+	}
+	f.take()
+	f.credit("m1", 8)
+	f.gone("m1")
+	f.refused("m1")
+	f.joined("m1", "m1")
+	f.expect(t)
+	f.credit("m2", 8)
+	f.expect(t, "release 1")
+}
+
 // The address of a room is needed for as long as something is on its way there.
 func TestARoomsAddressIsForgottenWhenNothingIsGoingOnWithIt(t *testing.T) {
 	f := open()
@@ -308,15 +328,20 @@ func TestMaxNamespacesCountsWhatTheClientHolds(t *testing.T) {
 }
 
 func TestClosedTellsEveryRoomOnceInTheOrderOfJoining(t *testing.T) {
-	f := open()
+	f := open(func(c *Config) { c.MaxNamespaces = 100 })
 	for _, namespace := range []string{"/b/3", gateway, "/b/1", "/b/2"} {
 		f.connect(namespace)
+	}
+	want := []string{"leave b/3 m1 ping_timeout", "client left /g ping_timeout", "leave b/2 old ping_timeout"}
+	for i := 5; i < 30; i++ {
+		f.connect(fmt.Sprintf("/b/%d", 1000-i))
+		want = append(want, fmt.Sprintf("leave b/%d m%d ping_timeout", 1000-i, i))
 	}
 	f.Joined(&wire.Joined{Room: actors.RoomRef{Kind: "b", ID: "2"}, Asked: "m4", Member: "old"})
 	f.disconnect("/b/1")
 	f.take()
 	f.Closed(actors.ReasonPingTimeout)
-	f.expect(t, "leave b/3 m1 ping_timeout", "client left /g ping_timeout", "leave b/2 old ping_timeout")
+	f.expect(t, want...)
 	f.Closed(actors.ReasonTransportClosed)
 	f.joined("m3", "m3")
 	f.Authenticated("m1", actors.Identity{}, nil)
@@ -326,7 +351,18 @@ func TestClosedTellsEveryRoomOnceInTheOrderOfJoining(t *testing.T) {
 }
 
 func TestNothingBeginsOnceTheTransportIsClosing(t *testing.T) {
-	f := open(authenticates)
+	f := open()
+	f.connect(ns)
+	f.disconnect(ns)
+	f.connect(ns)
+	f.event("/b/9", 1)
+	f.take()
+	f.joined("m1", "m1")
+	f.expect(t)
+	f.Closed(actors.ReasonProtocolError)
+	f.expect(t)
+
+	f = open(authenticates)
 	f.connect(ns)
 	f.disconnect(ns)
 	f.connect(ns)

@@ -34,6 +34,26 @@ func TestPacketsBeyondTheWindowWaitForTheRoom(t *testing.T) {
 	}
 }
 
+func TestClosedLetsInWhatWasHeld(t *testing.T) {
+	f := open()
+	f.connect(ns)
+	f.joined("m1", "m1")
+	f.connect("/b/2")
+	for i := range 2 * windowPerStay {
+		f.event(ns, i)
+		f.event("/b/2", i)
+	}
+	f.Closed(actors.ReasonTransportClosed)
+	if want := 2 + 4*windowPerStay; f.released != want {
+		t.Errorf("%d of %d packets were released", f.released, want)
+	}
+	f.credit("m1", 2*windowPerStay)
+	f.event(ns, 0)
+	if want := 3 + 4*windowPerStay; f.released != want {
+		t.Errorf("afterwards %d of %d packets were released", f.released, want)
+	}
+}
+
 // A room that keeps at most creditEvery-1 finished events to itself lets every
 // packet in, however many the driver lets in at once.
 func TestTheWindowCannotDeadLock(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // asking notes answers as member=args or member!code, after the time.
@@ -58,7 +59,7 @@ func TestAskGathersEveryAnswer(t *testing.T) {
 			c["a"].ack(1, `[1]`)
 			c["a"].ack(1, `[2]`)
 			c["a"].ack(2, `[1]`)
-			(&client{w: w, conn: c["a"].conn, asked: "b"}).ack(1, `[1]`)
+			w.m.Ack(w.now, &wire.Ack{Room: ref, Conn: c["a"].conn, Member: "b", ID: 1, Data: actors.Raw{JSON: []byte(`[1]`)}})
 			w.advance(time.Second)
 		}, want: `1s a=[1] b!timeout c!timeout`},
 		"some are asked": {to: []actors.MemberID{"c", "a", "c", "gone", "x"}, then: func(w *world, c clients) {

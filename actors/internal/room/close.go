@@ -23,9 +23,6 @@ func (m *Machine) Close(now time.Time, why actors.LeaveReason) {
 // destroy ends the room for good, on behalf of a turn.
 func (m *Machine) destroy() {
 	m.destroyed = true
-	if m.phase != open {
-		return
-	}
 	m.flush()
 	m.end(actors.ReasonRoomClosed, wire.Remove{Disconnect: true})
 }

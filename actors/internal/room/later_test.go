@@ -21,7 +21,11 @@ func owing(owed map[string]actors.Ack[string]) *script {
 		owed[name].Reply(t, "for "+name)
 	}
 	return &script{
-		later: func(_ *hall, _ *actors.Turn, name string, ack actors.Ack[string]) { owed[name] = ack },
+		later: func(_ *hall, _ *actors.Turn, name string, ack actors.Ack[string]) {
+			if owed[name] = ack; name == "oh" {
+				panic("oh")
+			}
+		},
 		on: on{
 			"give": func(_ *hall, t *actors.Turn, in actors.Args) (any, error) { give(t, in); return nil, nil },
 			"fail": func(_ *hall, t *actors.Turn, in actors.Args) (any, error) {
@@ -55,6 +59,17 @@ func TestAnAnswerMayComeLater(t *testing.T) {
 	b.tell(`["fail","x"]`)
 	b.tell(`["fail","y"]`)
 	w.expect(`n1: reply a #1 ["for x"]`, "answer 7 no")
+}
+
+func TestAHandlerThatFailedHasAnswered(t *testing.T) {
+	owed := make(map[string]actors.Ack[string])
+	w := owing(owed).open(t, actors.KindConfig{})
+	a := w.join()
+	a.send(`["later","oh"]`)
+	w.call(7, "later", `["oh"]`)
+	w.take()
+	w.call(8, "give", `["oh"]`)
+	w.expect("answer 8 [null]")
 }
 
 func TestAnAnswerInTheSameTurnIsOne(t *testing.T) {
@@ -154,14 +169,15 @@ func TestAnAnswerBelongsToItsRoomAndItsTurn(t *testing.T) {
 		ack.Reply(t, "stolen")
 		return nil, nil
 	}}}
+	elsewhere := &world{t: t, answers: map[uint64]string{}}
 	other := New(Config{
 		Ref: actors.RoomRef{Kind: "hall", ID: "2"}, Behavior: s.behavior(actors.KindConfig{}), Log: w.m.log,
-		NewID: func() string { return "id" }, Effects: &world{t: t, answers: map[uint64]string{}},
+		NewID: func() string { return "id" }, Effects: elsewhere,
 	})
 	other.Start(start)
 	other.Call(start, 2, "steal", actors.Raw{JSON: []byte(`[]`)})
-	if w.answers[1] != "" {
-		t.Errorf("answered %q by another room", w.answers[1])
+	if w.answers[1] != "" || elsewhere.answers[2] != "internal" {
+		t.Errorf("answered %q by another room, which was answered %q", w.answers[1], elsewhere.answers[2])
 	}
 	defer func() {
 		if recover() == nil {
@@ -177,11 +193,13 @@ func TestALaterAnswerDoesNotReachWhoTookTheSeat(t *testing.T) {
 	a := w.join()
 	a.send(`["later","x"]`)
 	a.leave(actors.ReasonTransportClosed)
-	w.call(1, "give", `["x"]`)
 	b := a.back("")
+	w.call(1, "give", `["x"]`)
 	a.send(`["later","y"]`) // late, from the old connection
 	b.send(`["later","z"]`)
-	w.take()
+	if text := fmt.Sprint(w.items()); strings.Contains(text, "reply") {
+		t.Errorf("got %s", text)
+	}
 	w.call(2, "give", `["z"]`)
 	w.expect("answer 2 [null]", `n1: reply a #1 ["for z"]`)
 }

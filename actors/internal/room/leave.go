@@ -53,7 +53,6 @@ func (m *Machine) leave(mem *member, why actors.LeaveReason, r wire.Remove) {
 	m.members.remove(mem)
 	m.cancelTimer(mem.grace)
 	m.detach(mem, r)
-	mem.laters.drop()
 	m.forgetAsked(mem.ID)
 	if m.hooks.Left != nil {
 		snapshot := mem.Member

@@ -106,7 +106,6 @@ func (m *Machine) openNow() {
 		w := m.waiting[0]
 		m.waiting = m.waiting[1:]
 		w.run()
-		m.runFollowUps()
 	}
 }
 

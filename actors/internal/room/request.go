@@ -34,7 +34,7 @@ func (r *request) handle(c actors.Cause, cid string) *failure {
 			r.cmd = r.mem.commands.remember(cid)
 		}
 		if r.result.Later {
-			r.owed().add(r)
+			r.await()
 		} else {
 			r.answer(r.result.Ack, nil)
 		}
@@ -45,12 +45,13 @@ func (r *request) handle(c actors.Cause, cid string) *failure {
 	return failed
 }
 
-// owed is the list of those who wait as this request does.
-func (r *request) owed() *laterList {
+// await notes that the request will be answered later.
+func (r *request) await() {
 	if r.mem != nil {
-		return &r.mem.laters
+		r.mem.laters.add(r, maxLaters)
+	} else {
+		r.m.laters.add(r, maxLaterCalls)
 	}
-	return &r.m.laters
 }
 
 // answer answers the request, once. It takes the answer of a member's event
@@ -109,20 +110,23 @@ func (r *request) answerLater(t *actors.Turn, ack actors.Raw, err error) {
 	(*host)(r.m).whenDone(func() { r.answer(ack, public) })
 }
 
-// maxLaters is how many events of one member, and how many calls, wait for an
-// answer that a handler gives later. Beyond it the oldest is answered with
-// CodeTimeout: it may have taken effect.
-const maxLaters = 256
+// So many events of one member, and so many calls, wait for an answer that a
+// handler gives later. Beyond it the oldest is answered with CodeTimeout: it
+// may have taken effect.
+const (
+	maxLaters     = 1024
+	maxLaterCalls = 16_384
+)
 
 // laterList holds requests that are answered later, oldest first. Those that
 // were answered stay in it until it is full.
 type laterList struct{ list []*request }
 
-func (l *laterList) add(r *request) {
-	if len(l.list) >= maxLaters {
+func (l *laterList) add(r *request, most int) {
+	if len(l.list) >= most {
 		l.tidy()
 	}
-	if len(l.list) >= maxLaters {
+	if len(l.list) >= most {
 		l.list[0].answer(actors.Raw{}, actors.Errorf(actors.CodeTimeout, "too many events wait for an answer"))
 		l.tidy()
 	}
@@ -152,14 +156,6 @@ func (l *laterList) fail(err *actors.Error) {
 			r.answer(actors.Raw{}, err)
 		}
 	}
-}
-
-// drop forgets everybody: there is nobody to answer.
-func (l *laterList) drop() {
-	for _, r := range l.list {
-		r.answered = true
-	}
-	l.list = nil
 }
 
 // failLaters answers everybody who waits for the instance.

@@ -58,7 +58,6 @@ func (m *Machine) restart() {
 		}
 	}
 	m.phase = opening
-	m.life++
 	m.cancelTimer(m.idle)
 	m.idle = nil
 	m.dropUserTimers()

@@ -107,13 +107,13 @@ func TestPanicsNowAndThenAreForgotten(t *testing.T) {
 }
 
 func TestNothingOfTheInstanceBeforeRunsInTheNext(t *testing.T) {
-	ran := 0
+	ran, worked := 0, 0
 	run := func(*actors.Turn) { ran++ }
 	s := &script{on: on{
 		"start": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
 			t.After(time.Second, run)
 			for range 3 {
-				t.Go(func(context.Context) error { return nil }, func(t *actors.Turn, _ error) { run(t) })
+				t.Go(func(context.Context) error { worked++; return nil }, func(t *actors.Turn, _ error) { run(t) })
 			}
 			t.Call(ref, "x", nil, time.Second, nil)
 			t.All().Ask(time.Second, func(t *actors.Turn, _ []actors.Answer) { run(t) }, "x")
@@ -126,12 +126,15 @@ func TestNothingOfTheInstanceBeforeRunsInTheNext(t *testing.T) {
 	a.tell(`["start"]`)
 	w.panics(a, faultLimit)
 	w.advance(backoffMin)
+	if len(w.m.asks) != 0 {
+		t.Errorf("%d questions are left", len(w.m.asks))
+	}
 	a.ack(1, `[]`)
 	w.finishAll()
 	w.m.CallDone(w.now, 2, actors.Raw{}, nil)
 	w.advance(time.Minute)
-	if ran != 0 {
-		t.Errorf("%d continuations ran", ran)
+	if ran != 0 || worked != 1 {
+		t.Errorf("%d continuations ran, and %d works, of which one ran before", ran, worked)
 	}
 	if w.m.work.user != 0 || w.m.work.busy() {
 		t.Errorf("%d works of the instance before count", w.m.work.user)

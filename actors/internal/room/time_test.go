@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -117,9 +118,39 @@ func TestATimerThatStartsItselfAgainDoesNotHoldUpTheRoom(t *testing.T) {
 	}
 }
 
+func TestNothingRunsBehindTheEnd(t *testing.T) {
+	ran := 0
+	s := &script{on: on{"start": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
+		t.After(time.Second, func(t *actors.Turn) { t.Destroy() })
+		t.After(time.Second, func(*actors.Turn) { ran++ })
+		return nil, nil
+	}}, tick: func(*hall, *actors.Turn, actors.Tick) { ran++ }}
+	w := s.open(t, actors.KindConfig{TickEvery: time.Second})
+	w.join().tell(`["start"]`)
+	w.advance(time.Second)
+	if ran != 0 || w.retired != 1 {
+		t.Errorf("%d turns after the end", ran)
+	}
+}
+
+func TestASeatThatIsGivenUpWaitsForNobody(t *testing.T) {
+	w := (&script{on: setter}).open(t, actors.KindConfig{ResumeWithin: time.Hour})
+	w.join().leave(actors.ReasonTransportClosed)
+	w.call(1, "kick", `[]`)
+	b := w.join()
+	b.leave(actors.ReasonTransportClosed)
+	b.back("")
+	if n := len(w.m.timers); n != 0 {
+		t.Errorf("%d timers run", n)
+	}
+}
+
 func TestAnEmptyRoomLeavesMemoryWhenNothingKeepsIt(t *testing.T) {
 	s := &script{
-		on: on{"wait": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
+		on: on{"work": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
+			t.Go(func(context.Context) error { return nil }, func(*actors.Turn, error) {})
+			return nil, nil
+		}, "wait": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
 			t.After(5*time.Minute, func(*actors.Turn) {})
 			return nil, nil
 		}},
@@ -132,6 +163,7 @@ func TestAnEmptyRoomLeavesMemoryWhenNothingKeepsIt(t *testing.T) {
 		"nobody ever came":           {func(*world) {}, time.Minute},
 		"everybody left":             {func(w *world) { a := w.join(); w.advance(2 * time.Minute); a.leave(actors.ReasonClientLeft) }, 3 * time.Minute},
 		"a timer runs":               {func(w *world) { w.call(1, "wait", `[]`) }, 6 * time.Minute},
+		"work is done beside it":     {func(w *world) { w.call(1, "work", `[]`); w.advance(time.Hour); w.finishAll() }, 61 * time.Minute},
 		"an answer is owed":          {func(w *world) { w.call(1, "later", `[""]`) }, time.Minute},
 		"an answer is owed to gone":  {func(w *world) { a := w.join(); a.send(`["later",""]`); a.leave(actors.ReasonClientLeft) }, time.Minute},
 		"somebody came and returned": {func(w *world) { w.advance(50 * time.Second); w.join().leave(actors.ReasonClientLeft) }, 110 * time.Second},

@@ -217,6 +217,21 @@ func TestEventsThatAreNoneAreAnsweredAndNotHandled(t *testing.T) {
 	}
 }
 
+func TestARoomThatTakesAnythingIsNotSentWhatIsReserved(t *testing.T) {
+	var got []string
+	k := actors.NewKind("hall", func() *hall { return &hall{script: &script{}} }, actors.KindConfig{})
+	actors.OnAny(k, func(_ *hall, _ *actors.Turn, event string, _ actors.Args) (any, error) {
+		got = append(got, event)
+		return nil, nil
+	})
+	w := openRoom(t, k)
+	a := w.join()
+	for _, name := range []string{`""`, `"room:state"`, `"auth:renew"`, `"connect"`, `"exception"`, `null`, `{}`, `"fine"`, `7`, `"fine"`} {
+		a.tell("[" + name + "]")
+	}
+	w.same(got, []string{"fine", "7", "fine"})
+}
+
 func TestEventsOfAMemberRunOnceAndInOrder(t *testing.T) {
 	var got []string
 	s := &script{on: on{"e": func(_ *hall, t *actors.Turn, in actors.Args) (any, error) {
