@@ -63,6 +63,7 @@ socket.on("connect", () => {
   measure();
 });
 socket.on("disconnect", () => ui.status("away", "reconnecting"));
+addEventListener("pagehide", () => socket.disconnect()); // leave at once, not when the connection is found dead
 socket.on("connect_error", (error) => {
   if (socket.active) ui.status("away", "no connection");
   else ui.refused(error.message, () => socket.connect());

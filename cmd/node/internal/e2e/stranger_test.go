@@ -74,15 +74,9 @@ var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 var documents = []struct {
 	name   string // path in the repository
 	blocks int    // the least there are
-	extra  string // declarations the blocks assume
 }{
 	{name: "README.md", blocks: 1},
-	{name: "docs/rooms.md", blocks: 2, extra: `
-func PollKind() *actors.Kind[Poll] {
-	poll := actors.NewKind("poll", func() *Poll { return new(Poll) }, actors.KindConfig{})
-	actors.OnAck(poll, "vote", (*Poll).Vote)
-	return poll
-}`},
+	{name: "docs/rooms.md", blocks: 2},
 }
 
 // TestGoInTheDocumentsCompiles puts the blocks of each document into a package
@@ -102,9 +96,6 @@ func TestGoInTheDocumentsCompiles(t *testing.T) {
 			t.Errorf("%s has %d blocks of Go, want %d or more", d.name, len(blocks), d.blocks)
 		}
 		folder := filepath.Join(module, fmt.Sprintf("document%d", i))
-		if d.extra != "" {
-			write(t, filepath.Join(folder, "extra.go"), program(d.extra))
-		}
 		for n, block := range blocks {
 			code := program(string(block[1]))
 			name := fmt.Sprintf("block%d.go", n)
