@@ -26,12 +26,13 @@ func bindFields(ptr reflect.Value) (*transaction, error) {
 }
 
 func (tx *transaction) bindStruct(v reflect.Value) error {
+	var errs []error
 	for i := range v.NumField() {
 		if err := tx.bindField(v.Field(i), v.Type().Field(i)); err != nil {
-			return fmt.Errorf("field %s: %w", v.Type().Field(i).Name, err)
+			errs = append(errs, fmt.Errorf("field %s: %w", v.Type().Field(i).Name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (tx *transaction) bindField(v reflect.Value, sf reflect.StructField) error {

@@ -2,6 +2,7 @@ package actors_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -280,5 +281,24 @@ func TestFieldsOfARoomAreTheSameInEveryActivation(t *testing.T) {
 	one, two := awake(t, k), awake(t, k)
 	if !slices.Equal(one.Fields(), two.Fields()) {
 		t.Errorf("%v, %v", one.Fields(), two.Fields())
+	}
+}
+
+func TestEveryFieldThatIsWrongIsReported(t *testing.T) {
+	type room struct {
+		A int               `room:"a"`
+		B actors.Value[int] `room:"b,sinced"`
+		C actors.Value[int] `room:"c"`
+		D actors.Value[int] `room:"c"`
+		E actors.Map[int, int]
+	}
+	err := actors.NewKind("kind", func() *room { return new(room) }, actors.KindConfig{}).Err()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, field := range []string{"A", "B", "D", "E"} {
+		if !strings.Contains(err.Error(), "field "+field+":") {
+			t.Errorf("%v\ndoes not name field %s", err, field)
+		}
 	}
 }

@@ -40,7 +40,7 @@ type tagged interface {
 func (tx *transaction) writable(field int, op string) {
 	switch {
 	case tx == nil:
-		panic("actors: " + op + " on a field that is not part of a room: tag it `room:\"name\"` in the struct that NewKind's function returns")
+		panic("actors: " + op + " on a field that is not part of a room: tag it `room:\"name\"` in the struct that NewKind's function returns, and set first values in the hook Opened, not in that function")
 	case !tx.open:
 		panic(fmt.Sprintf("actors: %s of field %q before the room is opened: use the hook Opened; Load hands over in plain fields", op, tx.name(field)))
 	case !tx.inTurn:

@@ -48,3 +48,9 @@ func TestZeroConfigIsWhatStockClientsExpect(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestATransportWithoutARuntimeIsAMistake(t *testing.T) {
+	if _, err := New(nil, Config{}); err == nil {
+		t.Error("no error")
+	}
+}

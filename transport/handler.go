@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -42,6 +43,9 @@ type Handler struct {
 // New returns a handler that gives every connection it accepts to gate. It
 // starts nothing; an error names the field of cfg that makes no sense.
 func New(gate actors.Gate, cfg Config) (*Handler, error) {
+	if gate == nil {
+		return nil, errors.New("transport: no gate to hand connections to: a *node.Node is one")
+	}
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
