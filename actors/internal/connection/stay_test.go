@@ -261,6 +261,21 @@ func TestANamespaceCanBeEnteredAgainAfterEveryEnd(t *testing.T) {
 	}
 }
 
+// The server has left once; that does not excuse what the client does after
+// it has come back and left by itself.
+func TestWhatWasLateIsForgottenWithTheNextStay(t *testing.T) {
+	f := open()
+	f.connect(ns)
+	f.joined("m1", "m1")
+	f.gone("m1")
+	f.connect(ns)
+	f.joined("m2", "m2")
+	f.disconnect(ns)
+	f.take()
+	f.event(ns, 1)
+	f.expect(t, violation, "release 1")
+}
+
 func TestWhatARoomSaysOfAnEarlierStayIsNotTakenForThisOne(t *testing.T) {
 	f := open()
 	f.connect(ns)

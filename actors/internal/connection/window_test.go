@@ -32,6 +32,32 @@ func TestPacketsBeyondTheWindowWaitForTheRoom(t *testing.T) {
 	if f.released != sent+1 {
 		t.Errorf("%d packets were released of %d", f.released, sent+1)
 	}
+	for i := range windowPerStay + 1 { // a room that claims too much gets no more than others
+		f.event(ns, i)
+	}
+	if f.released != sent+1+windowPerStay {
+		t.Errorf("%d packets were released, want %d", f.released, sent+1+windowPerStay)
+	}
+}
+
+func TestLeavingLetsInWhatWasHeld(t *testing.T) {
+	for name, join := range map[string]func(*fixture){"joining": func(*fixture) {}, "joined": func(f *fixture) { f.joined("m1", "m1") }} {
+		t.Run(name, func(t *testing.T) {
+			f := open()
+			f.connect(ns)
+			join(f)
+			for i := range 2 * windowPerStay {
+				f.event(ns, i)
+			}
+			f.disconnect(ns)
+			if want := 2 + 2*windowPerStay; f.released != want {
+				t.Errorf("%d of %d packets were released", f.released, want)
+			}
+			if sp := f.spaces[ns]; sp != nil && sp.left.early != nil {
+				t.Errorf("%d events of a stay that is over are kept", len(sp.left.early))
+			}
+		})
+	}
 }
 
 func TestClosedLetsInWhatWasHeld(t *testing.T) {

@@ -67,6 +67,9 @@ func TestAskGathersEveryAnswer(t *testing.T) {
 			c["a"].ack(1, `[1]`)
 			c["c"].ack(1, `[1]`)
 		}, want: `0s a=[1] c=[1]`},
+		"one is asked twice and is late": {to: []actors.MemberID{"c", "a", "c"}, then: func(w *world, c clients) {
+			c["a"].ack(1, `[1]`)
+		}, want: `1s a=[1] c!timeout`},
 		"nobody is there": {to: []actors.MemberID{"gone"}, then: func(w *world, c clients) { w.advance(0) }, want: `0s`},
 		"one is away and is not asked": {config: resumable(actors.KindConfig{}), to: []actors.MemberID{"d", "a"}, then: func(w *world, c clients) {
 			c["a"].ack(1, `[1]`)

@@ -58,7 +58,6 @@ func (m *Machine) finish() {
 		m.turnFor(actors.Member{}, m.hooks.Closing)
 	}
 	m.phase = retiring
-	m.followUps = nil
 }
 
 // retire leaves: whoever waits for an answer is told, behind Retire, to ask

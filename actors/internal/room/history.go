@@ -100,7 +100,7 @@ func (h *history) since(seq uint64, id actors.MemberID) (missed []wire.Emit, who
 	for _, k := range h.kept {
 		if k.seq > seq && meantFor(k.item, id) {
 			item := k.item
-			item.To, item.Except = []actors.MemberID{id}, nil
+			item.To, item.Except = nil, nil
 			missed = append(missed, item)
 		}
 	}

@@ -219,6 +219,41 @@ func TestJoinsAndCallsWaitForLoad(t *testing.T) {
 	}
 }
 
+// What waits for the room to open meets it as it is when its turn comes.
+func TestWhoWaitedForARoomThatEndsAtOnceIsSentOn(t *testing.T) {
+	joined := 0
+	s := &script{load: fails(nil), joined: func(_ *hall, t *actors.Turn, _ actors.Member) {
+		if joined++; joined == 1 {
+			t.Destroy()
+		}
+	}}
+	w := openRoom(t, s.loadingBehavior(actors.KindConfig{}))
+	a, b := w.join(), w.join()
+	w.call(1, "x", `[]`)
+	w.finishAll()
+	if a.answer() != "joined" || !a.gone() || b.answer() != "moved" || w.answers[1] != "moved" || joined != 1 {
+		t.Errorf("a %s, b %s, call %s, %d joined", a.answer(), b.answer(), w.answers[1], joined)
+	}
+}
+
+func TestWhoWaitedForARoomThatStartsAgainWaitsOn(t *testing.T) {
+	s := &script{load: fails(nil), on: setter}
+	w := openRoom(t, s.loadingBehavior(actors.KindConfig{}))
+	for i := range faultLimit {
+		w.call(uint64(i), "panic", `[]`)
+	}
+	a := w.join()
+	w.finishAll()
+	if a.answer() != "" || w.m.phase != opening {
+		t.Fatalf("answered %q", a.answer())
+	}
+	w.advance(backoffMin)
+	w.finishAll()
+	if a.answer() != "joined" {
+		t.Errorf("answered %q", a.answer())
+	}
+}
+
 func TestARoomThatDoesNotOpenRefusesEverybodyAndEnds(t *testing.T) {
 	known := fmt.Errorf("document: %w", actors.Errorf(actors.CodeNotFound, "there is no such document"))
 	type kind struct {

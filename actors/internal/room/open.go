@@ -93,9 +93,6 @@ func (m *Machine) openNow() {
 			return
 		}
 	}
-	if m.phase != open {
-		return
-	}
 	m.remirror()
 	for _, mem := range m.members.list() { // those who stayed while the room started again
 		if m.members.has(mem) {

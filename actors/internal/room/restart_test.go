@@ -164,6 +164,88 @@ func TestARoomThatCannotStartAgainSendsItsMembersAway(t *testing.T) {
 	}
 }
 
+func TestNobodyIsToldToHaveJoinedAfterHavingLeft(t *testing.T) {
+	var got []string
+	again := false
+	s := &script{
+		joined: func(_ *hall, t *actors.Turn, m actors.Member) {
+			if got = append(got, "joined "+string(m.ID)); again {
+				t.Kick("b", "")
+			}
+		},
+		left: func(_ *hall, _ *actors.Turn, m actors.Member, _ actors.LeaveReason) {
+			got = append(got, "left "+string(m.ID))
+		},
+		on: setter,
+	}
+	w := s.open(t, actors.KindConfig{})
+	a := w.join()
+	w.join()
+	w.panics(a, faultLimit)
+	got, again = nil, true
+	w.advance(backoffMin)
+	w.same(got, []string{"joined a", "left b"})
+}
+
+// A member that is away asks for its seat while the room starts again, and is
+// gone before it has: it stays away.
+func TestAReturnThatIsGivenUpDoesNotTakeTheSeat(t *testing.T) {
+	w := (&script{on: setter}).open(t, resumable(actors.KindConfig{}))
+	a, b := w.join(), w.join()
+	a.leave(actors.ReasonTransportClosed)
+	w.panics(b, faultLimit)
+	back := a.back("")
+	back.leave(actors.ReasonTransportClosed)
+	w.advance(backoffMin)
+	if mem := w.m.members.byID["a"]; mem == nil || mem.Connected || back.answer() != "unavailable" {
+		t.Errorf("answered %s; the member is %+v", back.answer(), mem)
+	}
+	w.advance(time.Minute)
+	if w.m.Members() != 1 {
+		t.Errorf("%d members", w.m.Members())
+	}
+}
+
+func TestAnEmptyRoomThatStartsAgainIsNotIdle(t *testing.T) {
+	w := (&script{on: setter}).open(t, actors.KindConfig{IdleAfter: backoffMin / 2})
+	for i := range faultLimit {
+		w.call(uint64(i), "panic", `[]`)
+	}
+	a := w.join()
+	w.advance(backoffMin)
+	if a.answer() != "joined" {
+		t.Errorf("answered %s", a.answer())
+	}
+}
+
+// The driver ends a room whose machine has panicked in the middle of a step.
+func TestARoomCutShortByAFaultOfTheRuntimeCanBeClosed(t *testing.T) {
+	left := 0
+	s := &script{
+		on: on{"go": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
+			t.Kick("a", "")
+			t.Go(func(context.Context) error { return nil }, nil)
+			return nil, nil
+		}},
+		left: func(_ *hall, t *actors.Turn, _ actors.Member, _ actors.LeaveReason) { left++ },
+	}
+	w := s.open(t, actors.KindConfig{})
+	a, b := w.join(), w.join()
+	w.breaks = true
+	func() {
+		defer func() { _ = recover() }()
+		b.tell(`["go"]`)
+		t.Error("nothing broke")
+	}()
+	w.breaks = false
+	w.take()
+	w.m.Close(w.now, actors.ReasonShutdown)
+	if w.retired != 1 || left != 2 || !a.gone() || !b.gone() {
+		t.Errorf("%d retirements, %d left", w.retired, left)
+	}
+	w.expect("tell n1/1: gone a", "tell n1/2: gone b", "n1: remove a close shutdown", "n1: remove b close shutdown", "n1: end", "retire")
+}
+
 func TestACloseWhileTheRoomStartsAgainEndsIt(t *testing.T) {
 	var got []string
 	w := panicking(&got).open(t, resumable(actors.KindConfig{}))

@@ -34,7 +34,6 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 		snapshot := mem.Member
 		m.turnFor(snapshot, func(t *actors.Turn) { m.hooks.Resumed(t, snapshot, recovered) })
 	}
-	m.startTicks()
 }
 
 // missed finds what a member has to be sent that returns with an offset, and

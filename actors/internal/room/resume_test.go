@@ -174,6 +174,7 @@ func TestAMemberThatHadToStartAfreshCanReturnAfterwards(t *testing.T) {
 
 func TestReplayHoldsWhatWasMeantForTheMember(t *testing.T) {
 	s := &script{on: on{"say": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
+		t.To().Emit("for nobody")
 		t.To("b").Emit("not for a")
 		t.To("a", "b").Emit("for both")
 		t.All().Except("a").Emit("not for a")
@@ -188,7 +189,7 @@ func TestReplayHoldsWhatWasMeantForTheMember(t *testing.T) {
 	b.tell(`["say"]`)
 	w.take()
 	a.back("")
-	w.expectItems(`n1: admit a {"sid":"a","pid":"id-00002"} replay ["for both","` + offset(2, 1) + `"] replay ["for a","` + offset(4, 1) + `"] replay ["asked","` + offset(5, 1) + `"]`)
+	w.expectItems(`n1: admit a {"sid":"a","pid":"id-00002"} replay ["for both","` + offset(2, 1) + `"] replay ["for a","` + offset(4, 1) + `"] replay ["asked","` + offset(5, 1) + `"] ask 1`)
 }
 
 func TestASeatIsHeldOnce(t *testing.T) {

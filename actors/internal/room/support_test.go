@@ -150,6 +150,7 @@ type world struct {
 	ids         int
 	connID      uint64
 	stored      []actors.Change
+	breaks      bool // Run panics: a fault of the runtime
 }
 
 // table is what a fan-out keeps for a room.
@@ -310,6 +311,9 @@ func (w *world) Tell(c wire.ConnRef, msg any) {
 // Run implements Effects.
 func (w *world) Run(id uint64, work func(context.Context) error) {
 	w.alive("Run")
+	if w.breaks {
+		panic("a fault of the runtime")
+	}
 	w.work[id] = work
 	w.worked = append(w.worked, id)
 	w.note("run %d", id)
@@ -378,7 +382,7 @@ func describe(items []wire.Item) string {
 				s += fmt.Sprintf(" since %d", it.Since)
 			}
 			for _, e := range it.Replay {
-				s += " replay " + string(e.Data.JSON)
+				s += " replay " + strings.TrimPrefix(describe([]wire.Item{e}), "emit ")
 			}
 			parts = append(parts, s)
 		case wire.Emit:

@@ -47,6 +47,9 @@ func TestChangesAreGatheredForSyncEvery(t *testing.T) {
 	a.tell(`["set","a",3]`)
 	a.tell(`["del"]`)
 	a.tell(`["hand"]`)
+	if next := w.m.NextWake(); !next.Equal(start.Add(50 * time.Millisecond)) {
+		t.Errorf("wants to be woken at %v", next.Sub(start))
+	}
 	w.advance(49 * time.Millisecond)
 	w.expectItems()
 	w.advance(time.Millisecond)

@@ -53,12 +53,28 @@ func TestTicksStopWithTheLastMemberAndGoOnWithTheNext(t *testing.T) {
 	w.same(got, []string{"0 6s 0s 0", "1 7s 0s 0", "2 8s 0s 0", "3 19s 0s 0"})
 }
 
+func TestARoomThatStartsAgainTicksAnew(t *testing.T) {
+	var got []string
+	w := ticker(&got).open(t, actors.KindConfig{TickEvery: time.Second})
+	a := w.join()
+	w.advance(2500 * time.Millisecond)
+	w.panics(a, faultLimit)
+	w.advance(backoffMin + time.Second)
+	w.same(got, []string{"0 1s 0s 0", "1 2s 0s 0", "0 3.6s 0s 0"})
+}
+
 func TestAClockThatGoesBackIsIgnored(t *testing.T) {
 	var got []string
 	w := ticker(&got).open(t, actors.KindConfig{TickEvery: time.Second})
 	w.join()
 	w.m.Wake(start.Add(time.Second))
 	w.m.Wake(start.Add(-time.Hour))
+	w.m.Wake(start.Add(time.Second))
+	w.now = start.Add(-time.Hour)
+	w.join()
+	if at := w.m.members.byID["b"].JoinedAt; !at.Equal(start.Add(time.Second)) {
+		t.Errorf("somebody joined at %v", at.Sub(start))
+	}
 	w.m.Wake(start.Add(2 * time.Second))
 	w.same(got, []string{"0 1s 0s 0", "1 2s 0s 0"})
 }

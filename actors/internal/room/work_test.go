@@ -127,6 +127,10 @@ func TestACallIsAnsweredOnceOrTimesOut(t *testing.T) {
 			if c.want != "" {
 				w.same(got, want)
 			}
+			w.m.CallDone(w.now, 2, actors.Raw{}, nil)
+			if n := len(w.m.timers); c.want != "" && n != 0 {
+				t.Errorf("%d timers run", n)
+			}
 			w.advance(time.Minute)
 			if len(w.m.work.calls) != 0 {
 				t.Errorf("%d calls wait", len(w.m.work.calls))
