@@ -32,9 +32,34 @@ func attempt(f func() error) (failed *failure) {
 		}
 	}()
 	if err := f(); err != nil {
-		return &failure{cause: err, public: actors.AsError(err), text: err.Error()}
+		return &failure{cause: err, public: public(err), text: err.Error()}
 	}
 	return nil
+}
+
+// public is what a client may see of an error, with its data encoded: it goes
+// to other goroutines, and what it refers to belongs to user code. Data that
+// cannot be encoded is left out. It returns nil for nil.
+func public(err error) *actors.Error {
+	e := actors.AsError(err)
+	if e == nil || e.Data == nil {
+		return e
+	}
+	return &actors.Error{Code: e.Code, Message: e.Message, Data: encodeData(e.Data)}
+}
+
+// encodeData runs user code, which may panic.
+func encodeData(data any) (encoded any) {
+	defer func() {
+		if recover() != nil {
+			encoded = nil
+		}
+	}()
+	raw, err := actors.EncodeArgs(nil, data)
+	if err != nil {
+		return nil
+	}
+	return actors.Raw{JSON: raw.JSON[1 : len(raw.JSON)-1], Attachments: raw.Attachments} // the one element
 }
 
 var errPanic = errors.New("panic")

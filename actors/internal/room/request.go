@@ -69,9 +69,9 @@ func (r *request) answer(ack actors.Raw, err *actors.Error) {
 	r.cmd.finish(ack, err)
 }
 
-// respond acknowledges a member's event, or reports its failure as an
-// exception if no acknowledgement was asked for. The member may have gone
-// meanwhile.
+// respond acknowledges a member's event, or reports its failure, err.Data
+// encoded, as an exception if no acknowledgement was asked for. The member may
+// have gone meanwhile.
 func (r *request) respond(ack actors.Raw, err *actors.Error) {
 	mem := r.mem
 	if !mem.Connected || mem.conn != r.conn {
@@ -80,24 +80,15 @@ func (r *request) respond(ack actors.Raw, err *actors.Error) {
 	n := r.m.node(mem.conn.Node)
 	switch {
 	case r.ack && err != nil:
-		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: encodeError(err, wire.ErrorAck)})
+		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: wire.ErrorAck(err)})
 	case r.ack:
 		if len(ack.JSON) == 0 {
 			ack.JSON = json.RawMessage("[]")
 		}
 		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: ack})
 	case err != nil:
-		data := encodeError(err, func(e *actors.Error) actors.Raw { return wire.Exception(e, r.event.Name) })
-		n.send(wire.Emit{Data: data, To: []actors.MemberID{mem.ID}})
+		n.send(wire.Emit{Data: wire.Exception(err, r.event.Name), To: []actors.MemberID{mem.ID}})
 	}
-}
-
-// encodeError leaves out data whose encoding panics: it is user code.
-func encodeError(err *actors.Error, encode func(*actors.Error) actors.Raw) (raw actors.Raw) {
-	if attempt(func() error { raw = encode(err); return nil }) != nil {
-		raw = encode(&actors.Error{Code: err.Code, Message: err.Message})
-	}
-	return raw
 }
 
 // answerLater is what an actors.Ack calls, within a turn: the answer leaves if
@@ -106,8 +97,8 @@ func (r *request) answerLater(t *actors.Turn, ack actors.Raw, err error) {
 	if t.Room() != r.m.cfg.Ref { // panics if the turn is over
 		panic("actors: an acknowledgement belongs to the room whose handler was given it")
 	}
-	public := actors.AsError(err)
-	(*host)(r.m).whenDone(func() { r.answer(ack, public) })
+	failed := public(err)
+	(*host)(r.m).whenDone(func() { r.answer(ack, failed) })
 }
 
 // So many events of one member, and so many calls, wait for an answer that a

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // everything asks for all that a turn can ask for.
@@ -191,6 +192,32 @@ func TestErrorsTellClientsNoMoreThanTheyMaySee(t *testing.T) {
 				t.Errorf("the log says %q", log)
 			}
 		})
+	}
+}
+
+// What an error refers to belongs to the room, which goes on while the error
+// travels.
+func TestTheDataOfAnErrorIsTakenWithinTheTurn(t *testing.T) {
+	counts := map[string]int{"n": 1}
+	refusal := &actors.Error{Code: "no", Message: "no", Data: counts}
+	s := &script{
+		admit: func(_ *hall, _ *actors.Turn, r *actors.JoinRequest) error {
+			if r.Member.ID == "b" {
+				return refusal
+			}
+			return nil
+		},
+		later: func(_ *hall, t *actors.Turn, _ string, ack actors.Ack[string]) { ack.Fail(t, refusal); counts["n"]++ },
+	}
+	w := s.open(t, actors.KindConfig{})
+	a := w.join()
+	b := w.join()
+	w.take()
+	a.send(`["later","x"]`)
+	w.expect(`n1: reply a #1 [{"error":{"code":"no","message":"no","data":{"n":1}}}]`)
+	refused := w.told[b.conn][0].(*wire.Refused)
+	if got := string(wire.ConnectError(refused.Err)); got != `{"message":"no","data":{"code":"no","detail":{"n":1}}}` {
+		t.Errorf("refused with %s", got)
 	}
 }
 

@@ -52,7 +52,7 @@ func (m *Machine) WorkDone(now time.Time, id uint64, err error) {
 		}
 		failed, _ := err.(*failure) //nolint:errorlint // run made it, and nobody wraps it
 		if failed == nil && err != nil {
-			failed = &failure{cause: err, public: actors.AsError(err), text: err.Error()}
+			failed = &failure{cause: err, public: public(err), text: err.Error()}
 		}
 		then(failed)
 	})
