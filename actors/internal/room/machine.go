@@ -51,7 +51,8 @@ type Effects interface {
 	Forget()
 	// Retire asks for the room to be taken off the directory; afterwards
 	// whoever held the room's address is told Moved. It comes once, after
-	// everything else that concerns the room; what follows it is Moved only.
+	// everything else that concerns the room; what follows are Moved and
+	// ErrMoved, to those who came too late.
 	Retire()
 }
 
@@ -81,7 +82,7 @@ const (
 	opening  phase = iota // before the first turn: Load is under way, or a restart waits
 	open                  // turns run
 	ending                // within one step: nobody is inside any more, the last hooks run
-	retiring              // the instance is gone: everything is answered Moved
+	retiring              // the instance is gone: joins and calls are answered Moved
 )
 
 // Machine is one activation of a room. Use it from one goroutine at a time.
@@ -155,8 +156,9 @@ func New(cfg Config) *Machine {
 // Members is the number of members, kept seats included.
 func (m *Machine) Members() int { return m.members.len() }
 
-// Retired reports whether the room has left: whatever still arrives is
-// answered Moved.
+// Retired reports whether the room has left: joins and calls that still arrive
+// are answered Moved and ErrMoved, and nothing else is, because connections of
+// members have been told Gone.
 func (m *Machine) Retired() bool { return m.phase == retiring }
 
 // step runs f as one step of the machine at time now.
