@@ -107,7 +107,7 @@ func (a *connActor) Receive(ctx actor.Context) {
 	case *located:
 		a.routes.located(msg)
 	case *unreachable:
-		a.routes.forget(msg.room)
+		a.routes.drop(msg.room)
 		a.machine.Unreachable(msg.room, msg.err)
 	case *authenticated:
 		a.machine.Authenticated(msg.member, msg.identity, msg.err)
@@ -115,10 +115,8 @@ func (a *connActor) Receive(ctx actor.Context) {
 		a.machine.Joined(msg)
 	case *wire.Refused:
 		a.machine.Refused(msg)
-		a.routes.forget(msg.Room)
 	case *wire.Gone:
 		a.machine.Gone(msg)
-		a.routes.forget(msg.Room)
 	case *wire.Credit:
 		a.machine.Credit(msg)
 	case *wire.Moved:
