@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // counting counts in "inc" and answers the count; "big" answers with n bytes.
@@ -166,7 +167,7 @@ func TestMetadataIsTakenOffWhateverIsInIt(t *testing.T) {
 			if err := json.Unmarshal([]byte("["+c.args+"]"), &args); err != nil {
 				t.Fatal(err)
 			}
-			rest, cid := cutMetadata(args)
+			rest, cid := wire.CutMetadata(args)
 			got, err := json.Marshal(append([]json.RawMessage{}, rest...))
 			if err != nil || string(got) != c.rest || cid != c.cid {
 				t.Errorf("got %s and %q, %v", got, cid, err)
@@ -182,8 +183,8 @@ func FuzzCutMetadataTakesOffAtMostTheLast(f *testing.F) {
 		if json.Unmarshal(in, &args) != nil {
 			return
 		}
-		rest, cid := cutMetadata(args)
-		if len(rest) != len(args) && len(rest) != len(args)-1 || cid != "" && (len(rest) == len(args) || !validCommandID(cid)) {
+		rest, cid := wire.CutMetadata(args)
+		if len(rest) != len(args) && len(rest) != len(args)-1 || cid != "" && (len(rest) == len(args) || !wire.ValidCommandID(cid)) {
 			t.Fatalf("%s leaves %d of %d and %q", in, len(rest), len(args), cid)
 		}
 	})

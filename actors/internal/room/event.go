@@ -64,7 +64,7 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 		r.answer(actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "not an event"))
 		return
 	}
-	args, cid := cutMetadata(elems[1:len(elems):len(elems)])
+	args, cid := wire.CutMetadata(elems[1:len(elems):len(elems)])
 	switch {
 	case m.phase != open:
 		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnavailable, "the room starts again; try again"))

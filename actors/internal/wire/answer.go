@@ -76,30 +76,3 @@ func Clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:actors.MaxEventName], "") + "…"
 }
-
-// Metadata is the client's optional last argument, docs/protocol.md section 3.
-type Metadata struct {
-	CID         string `json:"cid"`
-	Traceparent string `json:"traceparent"`
-}
-
-// CutMetadata takes the metadata off the arguments of an event, if the last
-// one is an object whose only key is "$parlor".
-func CutMetadata(args []json.RawMessage) ([]json.RawMessage, Metadata) {
-	if len(args) == 0 {
-		return args, Metadata{}
-	}
-	last := args[len(args)-1]
-	if len(last) < 12 || !strings.HasPrefix(strings.TrimLeft(string(last[1:min(len(last), 64)]), " \t\r\n"), `"$parlor"`) {
-		return args, Metadata{}
-	}
-	var keys map[string]json.RawMessage
-	var meta Metadata
-	if json.Unmarshal(last, &keys) != nil || len(keys) != 1 || json.Unmarshal(keys["$parlor"], &meta) != nil {
-		return args, Metadata{}
-	}
-	if len(meta.CID) > 64 {
-		meta.CID = ""
-	}
-	return args[:len(args)-1], meta
-}
