@@ -1,0 +1,216 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Store is where rooms outlive a process, and the arbiter of who may write
+// them. What it keeps of a room is a set of entries, key to value, that change
+// by atomic batches; what the entries mean is the runtime's affair. Every
+// method may block until ctx ends and may be called from any goroutine.
+//
+// A room is owned by at most one activation at a time. Whether an owner is
+// still alive is not the store's to know: whoever claims says which owner it
+// believes dead, and the store swaps it for the claimer or says who it is
+// instead. After Claim has returned, no batch of an earlier owner is applied
+// any more, so that what is loaded afterwards is complete.
+//
+// An error that is none of ErrHeld, ErrFenced and ErrNoDurability leaves the
+// outcome unknown: the call may have taken effect. Claim and Append can be
+// repeated as they were until they say which.
+type Store interface {
+	Ownership
+	Journal
+	Agenda
+	Records
+
+	// Provides reports whether the store can keep d, by asking it. The error
+	// wraps ErrNoDurability and says what is missing if it cannot; it is
+	// another error if that could not be found out.
+	Provides(ctx context.Context, d Durability) error
+
+	// Close lets go of what the store holds. Calls under way may fail.
+	Close() error
+}
+
+// Ownership says who may write a room.
+type Ownership interface {
+	// Claim makes c.Owner the owner of a room if its present owner is
+	// c.Expect. It returns a *HeldError, which wraps ErrHeld, if it is
+	// another. A claim repeated with the same owner by whoever has it already
+	// returns what it has. Two claims that race: one wins.
+	Claim(ctx context.Context, room RoomRef, c Claim) (Owned, error)
+
+	// Owner returns the present owner of a room; the zero Owner if it has
+	// none.
+	Owner(ctx context.Context, room RoomRef) (Owner, error)
+
+	// Release gives a room up. It keeps what was appended, if anything was,
+	// and otherwise leaves nothing behind. It returns ErrFenced, and does
+	// nothing, if o is not the owner.
+	Release(ctx context.Context, room RoomRef, o Owned) error
+
+	// Destroy deletes everything that is kept of a room and gives it up. It
+	// returns ErrFenced, and does nothing, if o is not the owner. Epochs of
+	// the room go on growing.
+	Destroy(ctx context.Context, room RoomRef, o Owned) error
+}
+
+// Journal holds what rooms have to be told when they wake.
+type Journal interface {
+	// Load calls each for every entry of a room, in no particular order, and
+	// stops with its error. key and value belong to each. It returns
+	// ErrFenced if o is not the owner, before each has been called for
+	// anything that was written since. Memory is bounded by pages, not by the
+	// room.
+	Load(ctx context.Context, room RoomRef, o Owned, each func(key string, value []byte) error) error
+
+	// Append applies a batch, wholly or not at all, and returns when it is as
+	// durable as b.Durability says. A batch that is repeated with the same ID
+	// is applied once. It returns ErrFenced if the owner, the generation or
+	// the sequence is not what b says, and then b was not applied and never
+	// will be. The batch is not kept or modified.
+	Append(ctx context.Context, room RoomRef, b *Batch) error
+}
+
+// Agenda knows which rooms want to be woken when. It is a hint: whoever wakes
+// a room for it looks into the room for what is due.
+type Agenda interface {
+	// Schedule sets when a room is due, replacing what was set before; the
+	// zero Time takes it off. Times are kept to the millisecond, rounded up.
+	Schedule(ctx context.Context, room RoomRef, at time.Time) error
+
+	// Due returns rooms that are due at now, those due first first, at most
+	// limit. They stay on the agenda until they are scheduled otherwise.
+	Due(ctx context.Context, now time.Time, limit int) ([]RoomRef, error)
+}
+
+// Records keeps small values that belong to no room, such as sessions of
+// gateways, each with a version for compare-and-set.
+type Records interface {
+	// Read returns a record and its version, which is not zero; nil and zero
+	// if there is none, or its time is over.
+	Read(ctx context.Context, key string) (value []byte, version uint64, err error)
+
+	// Write sets a record if its version is ifVersion, zero meaning that
+	// there is none, and returns the new version. A nil value deletes it. It
+	// lasts for ttl; zero means for ever. It returns ErrVersion if another
+	// version is there. A key is 1 to 256 bytes.
+	Write(ctx context.Context, key string, value []byte, ifVersion uint64, ttl time.Duration) (version uint64, err error)
+}
+
+// Owner is an activation that may write a room. Its fields hold no more than
+// 64 bytes each, of [A-Za-z0-9._~:@-]. It is comparable.
+type Owner struct {
+	Node  string // id of the node, unique per process start
+	Nonce string // unguessable and never used twice
+}
+
+// Claim asks for a room.
+type Claim struct {
+	Owner  Owner
+	Expect Owner // who owns the room, as far as the claimer knows; zero: nobody
+
+	// Floor is an epoch that the claimer has seen: the room's becomes higher.
+	Floor uint64
+
+	// Force takes the room from whoever has it. It is for an owner that finds
+	// the store rolled back behind what it was told is durable.
+	Force bool
+}
+
+// Owned is a room as its owner holds it.
+type Owned struct {
+	Owner Owner
+
+	// Epoch is higher than that of every earlier activation of the room. It
+	// is below 2^53.
+	Epoch uint64
+
+	// Generation names one life of the room's entries. It changes when they
+	// are destroyed, or replaced. It is of the form of Owner.Nonce, and empty
+	// until something was appended.
+	Generation string
+
+	// Sequence counts the batches that were applied in this generation.
+	Sequence uint64
+}
+
+// The most that a batch may hold, except that a single entry of up to
+// MaxEntryBytes always fits.
+const (
+	MaxBatchEntries = 1024
+	MaxBatchBytes   = 1 << 20  // keys and values
+	MaxEntryBytes   = 16 << 20 // of a value
+	MaxEntryKey     = 512      // bytes of a key; any bytes but an empty key
+)
+
+// Batch is what changes in a room at once.
+type Batch struct {
+	Owned // as it is before the batch; an empty Generation becomes NewGeneration
+
+	ID            string // names the batch, of the form of Owner.Nonce; never used for another one
+	NewGeneration string // the generation, if there is none yet or Replace is set; of the form of Owner.Nonce
+	Replace       bool   // delete all entries first; Sequence begins at zero
+	Durability    Durability
+	Entries       []Entry // at most one per key
+}
+
+// Entry is one entry of a room that was set, or removed if Value is nil.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
+// Durability says what an acknowledged change survives. The levels grow within
+// one store; what each survives is told in docs/guarantees.md.
+type Durability string
+
+// The levels.
+const (
+	DurabilityDefault    Durability = ""            // the highest that the store provides by itself
+	DurabilityMemory     Durability = "memory"      // the room leaving memory
+	DurabilityDisk       Durability = "disk"        // the end of the process, and of power
+	DurabilityRedis      Durability = "redis"       // the end of any node
+	DurabilityRedisFsync Durability = "redis-fsync" // and the end of Redis, and of its power
+	DurabilityRedisSync  Durability = "redis-sync"  // and the loss of Redis, where a replica takes its place
+)
+
+// Valid reports whether d is one of the levels.
+func (d Durability) Valid() bool {
+	switch d {
+	case DurabilityDefault, DurabilityMemory, DurabilityDisk, DurabilityRedis, DurabilityRedisFsync, DurabilityRedisSync:
+		return true
+	}
+	return false
+}
+
+// Errors of stores.
+var (
+	// ErrHeld: another owner has the room.
+	ErrHeld = errors.New("parlor: the room has another owner")
+	// ErrFenced: the room has been taken from this owner, or is not as the
+	// owner believes.
+	ErrFenced = errors.New("parlor: the room is not this owner's any more")
+	// ErrVersion: the record has another version.
+	ErrVersion = errors.New("parlor: the record has another version")
+	// ErrNoDurability: the store cannot keep what was asked for.
+	ErrNoDurability = errors.New("parlor: the store does not provide this durability")
+)
+
+// HeldError says who owns a room that could not be claimed.
+type HeldError struct {
+	Owner Owner
+	Epoch uint64
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%v: %s, epoch %d", ErrHeld, e.Owner.Node, e.Epoch)
+}
+
+// Unwrap returns ErrHeld.
+func (e *HeldError) Unwrap() error { return ErrHeld }
