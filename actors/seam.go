@@ -109,6 +109,10 @@ type Packet struct {
 	// Class says what may happen to the packet when its reader is slow.
 	Class Class
 
+	// Trace names the span in which the packet was received or made, if it is
+	// sampled.
+	Trace Trace
+
 	encoded [encodedSlots]atomic.Pointer[any]
 }
 

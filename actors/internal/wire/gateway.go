@@ -32,10 +32,11 @@ type HubEmit struct {
 	Except   []string
 	Data     actors.Raw // EVENT payload
 	Volatile bool
-	EmitID   uint64  // unique; set if the event goes to several rooms: a client gets it once
-	AskID    uint64  // unique; set if clients are to acknowledge
-	Local    string  // id of the only node to deliver on; empty: all
-	From     ConnRef // whose node collects the acknowledgements of AskID
+	EmitID   uint64       // unique; set if the event goes to several rooms: a client gets it once
+	AskID    uint64       // unique; set if clients are to acknowledge
+	Local    string       // id of the only node to deliver on; empty: all
+	From     ConnRef      // whose node collects the acknowledgements of AskID
+	Trace    actors.Trace // of what caused it, if it is sampled
 }
 
 // HubList asks for the members. Answered HubDone.
@@ -52,6 +53,7 @@ type HubDone struct {
 type GateDeliver struct {
 	Namespace string
 	Items     []GateItem
+	Trace     actors.Trace // of what caused it, if it is sampled
 }
 
 // GateItem is one step of a GateDeliver.

@@ -29,6 +29,7 @@ type Join struct {
 	Handshake *actors.Handshake // nil from another node
 	PID       string            // of an earlier stay, or empty
 	Offset    string            // last offset the client saw, or empty
+	Trace     actors.Trace      // of the CONNECT, if it is sampled
 }
 
 // Event carries one event of a member to its room.
@@ -39,7 +40,8 @@ type Event struct {
 	Link   uint64 // 1, 2, 3 … per stay of a member on a connection
 	ID     uint64 // acknowledgement id, if HasID
 	HasID  bool
-	Data   actors.Raw // the EVENT payload: an array that begins with the name
+	Data   actors.Raw   // the EVENT payload: an array that begins with the name
+	Trace  actors.Trace // of the client's emit, if it is sampled
 }
 
 // Ack carries a member's acknowledgement of an event that asked for one.
@@ -107,6 +109,9 @@ type Deliver struct {
 	Epoch     uint64 // of the activation; the fan-out ignores lower ones than it has seen
 	Items     []Item
 	Confirm   bool // answer with Delivered once the items are queued
+
+	// Trace is the latest of the turns that this carries and that are sampled.
+	Trace actors.Trace
 }
 
 // Delivered tells the room that a Deliver with Confirm was worked off.
