@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// Member is one node as the others see it.
+type Member struct {
+	ID       string   `json:"id"`              // unique per process start, of the form of actors.Owner.Node
+	Address  string   `json:"address"`         // host:port of its node listener; one process at a time has it
+	Rooms    bool     `json:"rooms,omitempty"` // it holds rooms, those of gateways included
+	Kinds    []string `json:"kinds,omitempty"` // kinds whose rooms it can hold, sorted
+	Draining bool     `json:"draining,omitempty"`
+}
+
+// Serves reports whether m can hold a room, draining or not. A gateway's room,
+// whose kind begins with "@", runs no code of a user: any node with rooms can
+// hold it.
+func (m Member) Serves(room actors.RoomRef) bool {
+	if !m.Rooms {
+		return false
+	}
+	if strings.HasPrefix(room.Kind, "@") {
+		return true
+	}
+	_, found := slices.BinarySearch(m.Kinds, room.Kind)
+	return found
+}
+
+func (m Member) equal(o Member) bool {
+	return m.ID == o.ID && m.Address == o.Address && m.Rooms == o.Rooms && m.Draining == o.Draining && slices.Equal(m.Kinds, o.Kinds)
+}
+
+// View is what a node knows of its cluster. It is immutable.
+type View struct {
+	// Members are the living nodes by id, this one included. A node that is
+	// missing has ended, or has stopped serving: it never comes back under
+	// the same id. The list is never partial.
+	Members []Member
+
+	// AsOf is when the registry was asked for the list. A node that
+	// registered before then and is missing is gone.
+	AsOf time.Time
+
+	// Away says that the registry did not answer lately. The list is the
+	// last one.
+	Away bool
+
+	// Settled is when rooms may be claimed that nobody is known to have. It
+	// lies ahead when the registry's data set is young or was rolled back, so
+	// that owners claim first what they have.
+	Settled time.Time
+}
+
+// Find returns a member.
+func (v *View) Find(id string) (Member, bool) {
+	i, found := slices.BinarySearchFunc(v.Members, id, func(m Member, id string) int { return strings.Compare(m.ID, id) })
+	if !found {
+		return Member{}, false
+	}
+	return v.Members[i], true
+}
+
+// Has reports whether a node lives.
+func (v *View) Has(id string) bool { _, ok := v.Find(id); return ok }
+
+// Gone returns the members of v that are not in next.
+func (v *View) Gone(next *View) []Member {
+	var gone []Member
+	for _, m := range v.Members {
+		if !next.Has(m.ID) {
+			gone = append(gone, m)
+		}
+	}
+	return gone
+}
