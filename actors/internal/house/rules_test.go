@@ -69,6 +69,7 @@ var homes = []home{
 	{
 		module:  "google.golang.org/protobuf",
 		homes:   []string{"actors/node/...", "actors/internal/cluster/...", "actors/internal/wire/..."},
+		tests:   []string{"cmd/node/..."}, // to read what was exported
 		because: "it is how messages of the runtime cross a node link",
 	},
 	{
@@ -124,6 +125,16 @@ var homes = []home{
 		module:  "go.opentelemetry.io/otel/exporters",
 		homes:   []string{"cmd/node/..."},
 		because: "the process decides where telemetry goes, not a library in it",
+	},
+	{
+		module:  "go.opentelemetry.io/contrib/exporters/autoexport",
+		homes:   []string{"cmd/node/..."},
+		because: "the process decides where telemetry goes, not a library in it",
+	},
+	{
+		module:  "go.opentelemetry.io/proto/otlp",
+		tests:   anywhere,
+		because: "it reads what was exported",
 	},
 	{
 		module:  "github.com/prometheus/client_golang",
