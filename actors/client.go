@@ -28,6 +28,9 @@ func (c *Client[D]) Namespace() string { return c.host.Info().Namespace }
 // Identity is who it has proved to be.
 func (c *Client[D]) Identity() Identity { return c.host.Info().Identity }
 
+// Permit is what its identity may do in the namespace.
+func (c *Client[D]) Permit() Permit { return c.Identity().In(c.Namespace()) }
+
 // Handshake is the HTTP request that opened the connection.
 func (c *Client[D]) Handshake() *Handshake { return c.host.Info().Handshake }
 

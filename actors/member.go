@@ -15,14 +15,20 @@ type Identity struct {
 	Subject string          // stable user id; empty for an anonymous client
 	TokenID string          // id of the credential, if it has one
 	Expires time.Time       // zero: does not expire
+	Grants  *Grants         // what it may do where; nil: everything that rooms and guards allow
 	Claims  json.RawMessage // further claims as a JSON object; nil if none
 }
+
+// In is what the identity may do in a namespace, that of a room or of a
+// gateway.
+func (id Identity) In(namespace string) Permit { return id.Grants.In(namespace) }
 
 // Member is a client inside a room, as it was when the value was taken.
 type Member struct {
 	ID       MemberID
 	UserID   string   // Identity.Subject
 	Identity Identity // who it has proved to be
+	Permit   Permit   // what Identity may do in this room
 
 	// Auth is the CONNECT payload without the reserved keys (token, pid,
 	// offset, $parlor); an object, or nil. See Bind.

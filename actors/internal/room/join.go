@@ -104,7 +104,8 @@ func (m *Machine) request(j *wire.Join) *actors.JoinRequest {
 	return &actors.JoinRequest{
 		Room: m.cfg.Ref,
 		Member: actors.Member{
-			ID: j.Member, UserID: j.Identity.Subject, Identity: j.Identity, Auth: j.Auth, JoinedAt: m.now, Connected: true,
+			ID: j.Member, UserID: j.Identity.Subject, Identity: j.Identity, Permit: j.Identity.In(m.namespace),
+			Auth: j.Auth, JoinedAt: m.now, Connected: true,
 		},
 		Address: j.Address, Handshake: j.Handshake,
 		NewRoom: m.members.len() == 0 && m.empty(),
