@@ -18,9 +18,12 @@ import (
 // instead. After Claim has returned, no batch of an earlier owner is applied
 // any more, so that what is loaded afterwards is complete.
 //
-// An error that is none of ErrHeld, ErrFenced and ErrNoDurability leaves the
-// outcome unknown: the call may have taken effect. Claim and Append can be
-// repeated as they were until they say which.
+// After an error that wraps none of the errors at the end of this file the
+// outcome is unknown: the call may have taken effect, and may do so yet. Claim
+// and Append can be repeated as they were until they say which. After any of
+// those errors this call had no effect; about an earlier one whose outcome is
+// unknown they say only that it will not take effect any more, and
+// ErrUnavailable not even that.
 type Store interface {
 	Ownership
 	Journal
@@ -38,10 +41,11 @@ type Store interface {
 
 // Ownership says who may write a room.
 type Ownership interface {
-	// Claim makes c.Owner the owner of a room if its present owner is
-	// c.Expect. It returns a *HeldError, which wraps ErrHeld, if it is
-	// another. A claim repeated with the same owner by whoever has it already
-	// returns what it has. Two claims that race: one wins.
+	// Claim makes c.Owner the owner of a room that has no owner, or whose
+	// present owner is c.Expect. It returns a *HeldError, which wraps
+	// ErrHeld, if it is another. A claim repeated with the same owner by
+	// whoever has it already returns what it has. Two claims that race: one
+	// wins.
 	Claim(ctx context.Context, room RoomRef, c Claim) (Owned, error)
 
 	// Owner returns the present owner of a room; the zero Owner if it has
@@ -50,34 +54,41 @@ type Ownership interface {
 
 	// Release gives a room up. It keeps what was appended, if anything was,
 	// and otherwise leaves nothing behind. It returns ErrFenced, and does
-	// nothing, if o is not the owner.
+	// nothing, if o is not the owner: so it does when it is repeated. Of o,
+	// Owner and Epoch count.
 	Release(ctx context.Context, room RoomRef, o Owned) error
 
 	// Destroy deletes everything that is kept of a room and gives it up. It
-	// returns ErrFenced, and does nothing, if o is not the owner. Epochs of
-	// the room go on growing.
+	// returns ErrFenced, and does nothing, if o is not the owner: so it does
+	// when it is repeated. Of o, Owner and Epoch count. Epochs of the room go
+	// on growing. The agenda is left as it is, because it may lie elsewhere
+	// and speak of the room's next life already.
 	Destroy(ctx context.Context, room RoomRef, o Owned) error
 }
 
 // Journal holds what rooms have to be told when they wake.
 type Journal interface {
 	// Load calls each for every entry of a room, in no particular order, and
-	// stops with its error. key and value belong to each. It returns
-	// ErrFenced if o is not the owner, before each has been called for
-	// anything that was written since. Memory is bounded by pages, not by the
-	// room.
+	// stops with its error. An entry may come twice, with the same value. key
+	// and value belong to each. It returns ErrFenced if o, of which Owner and
+	// Epoch count, is not the owner, before each has been called for anything
+	// that was written since. The owner does not append meanwhile. Memory is
+	// bounded by pages, not by the room.
 	Load(ctx context.Context, room RoomRef, o Owned, each func(key string, value []byte) error) error
 
 	// Append applies a batch, wholly or not at all, and returns when it is as
 	// durable as b.Durability says. A batch that is repeated with the same ID
-	// is applied once. It returns ErrFenced if the owner, the generation or
-	// the sequence is not what b says, and then b was not applied and never
-	// will be. The batch is not kept or modified.
+	// is applied once, as long as no other followed it. It returns ErrFenced
+	// if the owner, the generation or the sequence is not what b says, and
+	// then b will never be applied; if no earlier attempt's outcome is
+	// unknown, it was not. The batch is not kept or modified.
 	Append(ctx context.Context, room RoomRef, b *Batch) error
 }
 
 // Agenda knows which rooms want to be woken when. It is a hint: whoever wakes
-// a room for it looks into the room for what is due.
+// a room for it looks into the room for what is due. What is set is kept no
+// worse than anything that is appended afterwards, unless it lies on another
+// server than the room.
 type Agenda interface {
 	// Schedule sets when a room is due, replacing what was set before; the
 	// zero Time takes it off. Times are kept to the millisecond, rounded up.
@@ -96,9 +107,11 @@ type Records interface {
 	Read(ctx context.Context, key string) (value []byte, version uint64, err error)
 
 	// Write sets a record if its version is ifVersion, zero meaning that
-	// there is none, and returns the new version. A nil value deletes it. It
-	// lasts for ttl; zero means for ever. It returns ErrVersion if another
-	// version is there. A key is 1 to 256 bytes.
+	// there is none, and returns the new version, which no earlier record of
+	// this key has had. A nil value deletes it; the version is then zero. It
+	// lasts for ttl, rounded up to the millisecond; zero means for ever. It
+	// returns ErrVersion if another version is there. A key is 1 to
+	// MaxRecordKey bytes, a value at most MaxRecordBytes.
 	Write(ctx context.Context, key string, value []byte, ifVersion uint64, ttl time.Duration) (version uint64, err error)
 }
 
@@ -115,6 +128,7 @@ type Claim struct {
 	Expect Owner // who owns the room, as far as the claimer knows; zero: nobody
 
 	// Floor is an epoch that the claimer has seen: the room's becomes higher.
+	// It is below MaxEpoch.
 	Floor uint64
 
 	// Force takes the room from whoever has it. It is for an owner that finds
@@ -127,7 +141,7 @@ type Owned struct {
 	Owner Owner
 
 	// Epoch is higher than that of every earlier activation of the room. It
-	// is below 2^53.
+	// is never zero and at most MaxEpoch.
 	Epoch uint64
 
 	// Generation names one life of the room's entries. It changes when they
@@ -148,6 +162,17 @@ const (
 	MaxEntryKey     = 512      // bytes of a key; any bytes but an empty key
 )
 
+// Limits of the rest.
+const (
+	MaxOwnerBytes  = 64      // of each field of Owner, a batch's ID and a generation
+	MaxRecordKey   = 256     // bytes of a record's key; any bytes but an empty key
+	MaxRecordBytes = 1 << 20 // of a record's value
+
+	// MaxEpoch is the highest epoch: the largest integer up to which the
+	// numbers of Lua and of JavaScript count one by one.
+	MaxEpoch = 1<<53 - 1
+)
+
 // Batch is what changes in a room at once.
 type Batch struct {
 	Owned // as it is before the batch; an empty Generation becomes NewGeneration
@@ -156,7 +181,17 @@ type Batch struct {
 	NewGeneration string // the generation, if there is none yet or Replace is set; of the form of Owner.Nonce
 	Replace       bool   // delete all entries first; Sequence begins at zero
 	Durability    Durability
-	Entries       []Entry // at most one per key
+	Entries       []Entry // of those with the same key the last counts
+}
+
+// After returns the room as its owner holds it once b is applied.
+func (b *Batch) After() Owned {
+	o := b.Owned
+	if b.Replace || o.Generation == "" {
+		o.Generation, o.Sequence = b.NewGeneration, 0
+	}
+	o.Sequence++
+	return o
 }
 
 // Entry is one entry of a room that was set, or removed if Value is nil.
@@ -171,7 +206,7 @@ type Durability string
 
 // The levels.
 const (
-	DurabilityDefault    Durability = ""            // the highest that the store provides by itself
+	DurabilityDefault    Durability = ""            // what the store gives by itself: memory, disk or redis
 	DurabilityMemory     Durability = "memory"      // the room leaving memory
 	DurabilityDisk       Durability = "disk"        // the end of the process, and of power
 	DurabilityRedis      Durability = "redis"       // the end of any node
@@ -199,6 +234,10 @@ var (
 	ErrVersion = errors.New("parlor: the record has another version")
 	// ErrNoDurability: the store cannot keep what was asked for.
 	ErrNoDurability = errors.New("parlor: the store does not provide this durability")
+	// ErrMalformed: the call is not as its documentation says.
+	ErrMalformed = errors.New("parlor: malformed call of a store")
+	// ErrUnavailable: the store cannot at the moment, and did not try.
+	ErrUnavailable = errors.New("parlor: the store is unavailable")
 )
 
 // HeldError says who owns a room that could not be claimed.

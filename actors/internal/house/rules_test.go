@@ -163,6 +163,7 @@ var homes = []home{
 	},
 	{
 		module:  "pgregory.net/rapid",
+		homes:   []string{"actors/store/storetest"},
 		tests:   anywhere,
 		because: "it makes and shrinks random test cases",
 	},
