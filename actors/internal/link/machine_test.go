@@ -274,21 +274,22 @@ func TestAGapIsFilledAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatArrivedIsNotSentAgain(t *testing.T) {
+func TestWhatIsUnderWayIsNotSentAgain(t *testing.T) {
 	a, b := pair(link.Limits{})
 	for i := range 100 {
 		_ = a.Send(start, link.Data, actors.Reliable, []byte{byte(i)})
 		a.Flush(start)
-		batch := a.sent[0]
-		a.sent = nil
-		_ = b.Receive(start, batch)
-		if i%7 == 0 {
-			b.consume(start)
-			b.Wake(start.Add(time.Second))
-			carry(t, start, a, b)
+		if len(a.sent) < 2 {
+			continue // one batch is always under way while others are acknowledged
 		}
+		_ = b.Receive(start, a.sent[0])
+		a.sent = a.sent[1:]
+		b.consume(start)
+		b.Wake(start.Add(time.Second))
+		_ = a.Receive(start, b.sent[0])
+		b.sent = nil
 	}
-	if s := a.Stats(); s.Resent != 0 {
-		t.Errorf("%d frames were sent again", s.Resent)
+	if s := a.Stats(); s.Resent != 0 || s.Queued == 0 {
+		t.Errorf("%d frames were sent again, %d bytes under way", s.Resent, s.Queued)
 	}
 }
