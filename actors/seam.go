@@ -75,7 +75,7 @@ type Handshake struct {
 	Address string      // remote IP address, without port
 	Secure  bool        // TLS at this listener
 	Path    string      // request path
-	Header  http.Header // as received; credentials are in Cookie and Authorization
+	Header  http.Header // as received, but for a Cookie of a page that may not use it; credentials are there and in Authorization
 	Query   url.Values  // without EIO, transport, sid, t and b64
 }
 

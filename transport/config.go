@@ -3,7 +3,6 @@ package transport
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -80,11 +79,18 @@ type Config struct {
 	Cookie string
 
 	// Origins are the web origins whose pages may connect, for polling and
-	// WebSocket alike, as scheme://host[:port] in lower case. Empty means the
-	// handler's own origin and pages served from a loopback host. The single
-	// entry "*" allows every origin, and then browsers send no credentials; it
-	// cannot be used with Cookie. A request without an Origin header does not
-	// come from a page and is allowed.
+	// WebSocket alike, as scheme://host[:port] in lower case;
+	// scheme://*.host[:port] stands for every host below that one, but not for
+	// the host itself. Empty means the handler's own origin and pages served
+	// from a loopback host. The single entry "*" allows every origin; it cannot
+	// be used with Cookie.
+	//
+	// The Cookie header reaches the runtime only from pages that are trusted
+	// with it: of the handler's own origin, of a listed one, and of a loopback
+	// host if that is where the request went. A request that names no origin is
+	// served without it, unless the browser says that it came from this very
+	// origin: no page caused it, or none that could read the answer. What comes
+	// from another site without naming an origin is refused.
 	Origins []string
 
 	// HandshakeHeaders may add headers to the answer to a handshake. It runs on
@@ -106,6 +112,8 @@ type Config struct {
 	// never given a whole session id, a header or a payload. Nil means
 	// slog.Default().
 	Logger *slog.Logger
+
+	below []origin // the hosts of patterns in Origins
 }
 
 // Limits bounds what may wait for one socket that does not keep up. A socket
@@ -198,22 +206,7 @@ func (c *Config) completeNames() error {
 			return fmt.Errorf("transport: Cookie: %w", err)
 		}
 	}
-	c.Origins = slices.Clone(c.Origins)
-	for _, o := range c.Origins {
-		if o == anyOrigin {
-			if len(c.Origins) > 1 {
-				return errors.New(`transport: Origins: "*" stands alone`)
-			}
-			if c.Cookie != "" {
-				return errors.New(`transport: Origins "*" cannot be used with a cookie`)
-			}
-			continue
-		}
-		if p, ok := parseOrigin(o); !ok || p.String() != o {
-			return fmt.Errorf("transport: origin %q is not scheme://host[:port] in lower case without the scheme's own port", o)
-		}
-	}
-	return nil
+	return c.completeOrigins()
 }
 
 // offers reports whether sessions may use the transport.

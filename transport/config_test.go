@@ -25,6 +25,10 @@ func TestConfigThatMakesNoSenseIsRefused(t *testing.T) {
 		{"origin in upper case", Config{Origins: []string{"https://App.example"}}, "App.example"},
 		{"origin with the scheme's own port", Config{Origins: []string{"https://app.example:443"}}, "app.example"},
 		{"origin without a scheme", Config{Origins: []string{"app.example"}}, "app.example"},
+		{"every subdomain of a top-level domain", Config{Origins: []string{"https://*.example"}}, "*.example"},
+		{"star inside a name", Config{Origins: []string{"https://app*.example.org"}}, "app*"},
+		{"two stars", Config{Origins: []string{"https://*.*.example.org"}}, "*.*"},
+		{"subdomains of an address", Config{Origins: []string{"http://*.127.0.0.1"}}, "*.127"},
 		{"all origins and another", Config{Origins: []string{"*", "https://app.example"}}, "alone"},
 		{"all origins with a cookie", Config{Origins: []string{"*"}, Cookie: "io"}, "cookie"},
 	} {

@@ -126,7 +126,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // of upstream, so that a request with two faults is answered as upstream does;
 // the origin comes first, because nothing else concerns a foreign page.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
-	if !h.cfg.allowOrigin(r) {
+	from := h.cfg.provenance(r)
+	if !from.allowed {
 		h.refuse(w, r, RefusedOrigin, "origin not allowed")
 		return
 	}
@@ -154,7 +155,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	case query.Get(paramVersion) != version:
 		h.refuse(w, r, RefusedVersion, "")
 	default:
-		h.handshake(w, r, query)
+		h.handshake(w, r, query, from)
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 )
 
 // handshake opens a session, on either transport.
-func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Values) {
+func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Values, from provenance) {
 	sid := h.cfg.NewSID()
 	if !validSID(sid) {
 		h.cfg.Logger.Error("transport: Config.NewSID returned a malformed id")
@@ -34,7 +34,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Va
 		h.refuse(w, r, RefusedDraining, "shutting down")
 		return
 	}
-	conn, err := h.gate.Accept(s, describe(r, query))
+	conn, err := h.gate.Accept(s, describe(r, query, from))
 	if err != nil {
 		s.end(ending{why: actors.ReasonTransportClosed, cut: true})
 		h.refuseByGate(w, r, err)
@@ -67,7 +67,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Va
 }
 
 // describe is what the runtime is told of the request.
-func describe(r *http.Request, query url.Values) *actors.Handshake {
+func describe(r *http.Request, query url.Values, from provenance) *actors.Handshake {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		address = r.RemoteAddr
@@ -75,12 +75,17 @@ func describe(r *http.Request, query url.Values) *actors.Handshake {
 	for _, own := range []string{paramVersion, "transport", "sid", "t", "b64"} {
 		query.Del(own)
 	}
+	header := r.Header
+	if _, ok := header["Cookie"]; ok && !from.cookies {
+		header = header.Clone()
+		header.Del("Cookie")
+	}
 	return &actors.Handshake{
 		Time:    time.Now(),
 		Address: address,
 		Secure:  r.TLS != nil,
 		Path:    r.URL.Path,
-		Header:  r.Header,
+		Header:  header,
 		Query:   query,
 	}
 }

@@ -41,14 +41,19 @@ func (s *server) tryWebSocket(query string, header ...string) (ws *rawSocket, st
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { conn.Close() })
+	host := strings.TrimPrefix(s.base, "http://")
+	var lines strings.Builder
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			host = header[i+1]
+			continue
+		}
+		fmt.Fprintf(&lines, "%s: %s\r\n", header[i], header[i+1])
+	}
 	var key [16]byte
 	rand.Read(key[:])
 	fmt.Fprintf(conn, "GET /socket.io/?EIO=4&%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n", query, strings.TrimPrefix(s.base, "http://"), base64.StdEncoding.EncodeToString(key[:]))
-	for i := 0; i < len(header); i += 2 {
-		fmt.Fprintf(conn, "%s: %s\r\n", header[i], header[i+1])
-	}
-	_, _ = io.WriteString(conn, "\r\n") // the answer fails then
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", query, host, base64.StdEncoding.EncodeToString(key[:]), lines.String())
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodGet})

@@ -147,6 +147,9 @@ func (s *server) do(method, url, body string, header ...string) (reply, error) {
 	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {

@@ -140,7 +140,7 @@ func TestRuntimeRefusesHandshakes(t *testing.T) {
 
 func TestRuntimeIsToldOfTheRequest(t *testing.T) {
 	s := serve(t, Config{})
-	s.must("GET", s.url("transport=polling&t=x1&b64=1&room=q3&room=q4"), "", "Authorization", "Bearer x", "Cookie", "a=b")
+	s.must("GET", s.url("transport=polling&t=x1&b64=1&room=q3&room=q4"), "", "Authorization", "Bearer x", "Cookie", "a=b", "Sec-Fetch-Site", "same-origin")
 	h := s.gate.last(t).handshake
 	if h.Address != "127.0.0.1" || h.Secure || h.Path != "/socket.io/" || h.Time.IsZero() {
 		t.Errorf("told %+v", h)

@@ -45,7 +45,7 @@ type Transport struct {
 	PingTimeout    time.Duration `key:"ping_timeout" default:"20s" min:"100ms" max:"1h" doc:"How long a client may take to answer a ping."`
 	ConnectTimeout time.Duration `key:"connect_timeout" default:"45s" min:"1s" max:"1h" doc:"How long a connection may stay without entering any room."`
 	MaxPayload     int           `key:"max_payload" default:"1000000" min:"1024" max:"1000000000" doc:"Longest message of a client, in bytes."`
-	Origins        []string      `key:"origins" doc:"Web origins whose pages may connect, as https://example.org. Empty means this server's own and those of a loopback host; * means every origin."`
+	Origins        []string      `key:"origins" doc:"Web origins whose pages may connect, as https://example.org, or https://*.example.org for every host below it. Empty means this server's own and those of a loopback host; * means every origin."`
 	Cookie         string        `key:"cookie" doc:"Name of a cookie with the session id, for load balancers. Empty means none."`
 	Outbox         Outbox        `key:"outbox" doc:"What may wait for one client that reads slowly before its connection is closed."`
 }
@@ -92,7 +92,7 @@ func (t Transport) Check(bad func(want string, path ...string)) {
 	}
 	for _, o := range t.Origins {
 		if o != "*" && !validOrigin(o) {
-			bad("want origins such as https://example.org: lower case, no path, and no port that is the scheme's own", "origins")
+			bad("want origins such as https://example.org or https://*.example.org: lower case, no path, and no port that is the scheme's own", "origins")
 			break
 		}
 	}
@@ -107,10 +107,14 @@ func (t Transport) Check(bad func(want string, path ...string)) {
 	}
 }
 
-// validOrigin reports whether s is an origin as a browser writes it.
+// validOrigin reports whether s is an origin as a browser writes it, or stands
+// for all hosts below one.
 func validOrigin(s string) bool {
+	if scheme, host, ok := strings.Cut(s, "://*."); ok {
+		return strings.Contains(host, ".") && !strings.Contains(host, "*") && validOrigin(scheme+"://"+host)
+	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.User != nil || u.Hostname() == "" || s != strings.ToLower(u.Scheme+"://"+u.Host) {
+	if err != nil || u.Host == "" || strings.Contains(s, "*") || u.User != nil || u.Hostname() == "" || s != strings.ToLower(u.Scheme+"://"+u.Host) {
 		return false
 	}
 	port := u.Port()

@@ -103,7 +103,7 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"outbox.bytes", "transport: {outbox: {bytes: 0}}", `parlor.yaml:1:29: transport.outbox.bytes: "0": want a whole number, 4096 to 1073741824`},
 		{"outbox.packets", "transport: {outbox: {packets: 99999}}", `parlor.yaml:1:31: transport.outbox.packets: "99999": want a whole number, 16 to 65536`},
 		{"star and more", "transport: {origins: ['*', 'https://a']}", `parlor.yaml:1:22: transport.origins: "*,https://a": want * alone, or origins without it`},
-		{"origin with a path", "transport: {origins: [https://a/]}", `parlor.yaml:1:22: transport.origins: "https://a/": want origins such as https://example.org: lower case, no path, and no port that is the scheme's own`},
+		{"origin with a path", "transport: {origins: [https://a/]}", `parlor.yaml:1:22: transport.origins: "https://a/": want origins such as https://example.org or https://*.example.org: lower case, no path, and no port that is the scheme's own`},
 		{"cookie", "transport: {cookie: 'a b'}", `parlor.yaml:1:21: transport.cookie: "a b": want the name of a cookie`},
 		{"cookie for every origin", "transport: {cookie: io, origins: '*'}", `parlor.yaml:1:21: transport.cookie: "io": want no cookie where origins is *`},
 		{"kind name", "kinds: {Lobby: }", `parlor.yaml:1:9: kinds.Lobby: want the name of a kind: [a-z][a-z0-9-]{0,31}`},
@@ -134,7 +134,8 @@ func TestOrigins(t *testing.T) {
 	for origin, want := range map[string]bool{
 		"https://example.org": true, "http://localhost:3000": true, "http://[::1]:80": false, "http://[::1]:81": true,
 		"https://example.org:443": false, "https://Example.org": false, "example.org": false, "https://": false,
-		"https://example.org/x": false, "https://a@b": false, "https://b:": false, "null": false, "https://:1": false,
+		"https://example.org/x": false, "https://*.example.org": true, "https://*.example": false, "https://*example.org": false,
+		"https://*.*.example.org": false, "https://*.example.org:8443": true, "https://*.example.org:443": false, "https://a@b": false, "https://b:": false, "null": false, "https://:1": false,
 	} {
 		if validOrigin(origin) != want {
 			t.Errorf("%s is valid: %v", origin, !want)
