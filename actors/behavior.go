@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -121,7 +120,7 @@ type Host interface {
 	Destroy()
 	After(time.Duration, func(*Turn)) (stop func() bool)
 	Go(work func(context.Context) error, then func(*Turn, error))
-	Call(room RoomRef, event string, payload Raw, timeout time.Duration, then func(*Turn, json.RawMessage, error))
+	Call(room RoomRef, event string, payload Raw, timeout time.Duration, then func(*Turn, Raw, error))
 }
 
 // Outgoing is an event on its way to members. Data is the EVENT payload, a

@@ -140,6 +140,6 @@ type ClientInfo struct {
 // ClientAnswer is one client's acknowledgement.
 type ClientAnswer struct {
 	Client string
-	Args   []json.RawMessage // what the client passed to the callback
-	Err    error             // CodeTimeout, or CodeNotFound if the client left first
+	Args   Args  // what the client passed to the callback
+	Err    error // CodeTimeout, or CodeNotFound if the client left first
 }

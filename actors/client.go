@@ -99,7 +99,7 @@ func (c *Client[D]) Ask(ctx context.Context, timeout time.Duration, event string
 	if len(answers) == 0 {
 		return Args{}, Errorf(CodeNotFound, "the client has gone")
 	}
-	return Args{List: answers[0].Args}, answers[0].Err
+	return answers[0].Args, answers[0].Err
 }
 
 func (c *Client[D]) self() Broadcast[D] {

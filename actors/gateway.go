@@ -140,13 +140,13 @@ func (g *Gateway[D]) Use(m Middleware[D]) {
 // Guard refuses whatever allow returns an error for: connecting, with an
 // empty event, in its place among the connect hooks; and every event, in its
 // place among the middleware. An *Error reaches the client; any other error
-// becomes CodeForbidden.
+// becomes CodeForbidden for the client and a line in the log.
 func (g *Gateway[D]) Guard(allow func(ctx context.Context, c *Client[D], event string) error) {
 	g.present("Guard", allow != nil)
 	check := func(ctx context.Context, c *Client[D], event string) error {
 		err := allow(ctx, c, event)
 		if err != nil && AsError(err).Code == CodeInternal {
-			return &Error{Code: CodeForbidden, Message: "forbidden"}
+			return &GuardError{Cause: err}
 		}
 		return err
 	}

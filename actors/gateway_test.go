@@ -263,7 +263,7 @@ func TestAGuardCoversConnectingAndEveryEvent(t *testing.T) {
 	wantEqual(t, "data", client.(*actors.Client[profile]).Data, profile{"Ada"})
 	for event, code := range map[string]actors.Code{"fine": "", "known": actors.CodeConflict, "secret": actors.CodeForbidden} {
 		_, err := handle(t, g, event)
-		if (err == nil) != (code == "") || err != nil && actors.AsError(err).Code != code || err != nil && strings.Contains(err.Error(), "hunter2") {
+		if (err == nil) != (code == "") || err != nil && actors.AsError(err).Code != code || err != nil && strings.Contains(actors.AsError(err).Error(), "hunter2") {
 			t.Errorf("%s: %v", event, err)
 		}
 	}
@@ -321,6 +321,22 @@ func TestABroadcastIsAValue(t *testing.T) {
 	}
 	for i := range want {
 		wantEqual(t, fmt.Sprint("multicast ", i), h.emitted[i], want[i])
+	}
+}
+
+// A guard's own words are for the log: a runtime finds them in the error whose
+// public face says forbidden.
+func TestAGuardsOwnErrorIsKeptForTheLog(t *testing.T) {
+	broken := errors.New("the database is away")
+	g := chat()
+	g.Guard(func(context.Context, *actors.Client[profile], string) error { return fmt.Errorf("look up: %w", broken) })
+	err := g.NewClient(new(fakeClientHost)).Connect(t.Context())
+	if e := actors.AsError(err); e.Code != actors.CodeForbidden || e.Message != "forbidden" {
+		t.Errorf("clients are told %v", e)
+	}
+	var guard *actors.GuardError
+	if !errors.As(err, &guard) || !errors.Is(err, broken) {
+		t.Errorf("the log is told %v", err)
 	}
 }
 

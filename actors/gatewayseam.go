@@ -28,6 +28,25 @@ type GatewayClient interface {
 	Disconnected(ctx context.Context, why LeaveReason)
 }
 
+// GuardError is what GatewayClient returns where a guard failed with an error
+// that is not for clients: they are told CodeForbidden, the log is told Cause.
+type GuardError struct{ Cause error }
+
+// Error implements error.
+func (e *GuardError) Error() string { return "guard: " + e.Cause.Error() }
+
+// Unwrap returns Cause.
+func (e *GuardError) Unwrap() error { return e.Cause }
+
+// As makes it an *Error with CodeForbidden for errors.As, and so for AsError.
+func (e *GuardError) As(target any) bool {
+	p, ok := target.(**Error)
+	if ok {
+		*p = &Error{Code: CodeForbidden, Message: "forbidden"}
+	}
+	return ok
+}
+
 // GatewayResult is what a gateway's handler answered.
 type GatewayResult struct {
 	Ack     Raw   // the acknowledgement's arguments, unless NoAck

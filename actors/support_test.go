@@ -24,7 +24,7 @@ type fakeHost struct {
 	emitted []actors.Outgoing
 	jobs    []func(context.Context) error
 	works   []func(*actors.Turn, error)
-	calls   []func(*actors.Turn, json.RawMessage, error)
+	calls   []func(*actors.Turn, actors.Raw, error)
 	did     []string
 }
 
@@ -66,7 +66,7 @@ func (h *fakeHost) Go(work func(context.Context) error, then func(*actors.Turn, 
 	h.works = append(h.works, then)
 }
 
-func (h *fakeHost) Call(_ actors.RoomRef, _ string, payload actors.Raw, _ time.Duration, then func(*actors.Turn, json.RawMessage, error)) {
+func (h *fakeHost) Call(_ actors.RoomRef, _ string, payload actors.Raw, _ time.Duration, then func(*actors.Turn, actors.Raw, error)) {
 	h.did = append(h.did, "call "+string(payload.JSON))
 	h.calls = append(h.calls, then)
 }

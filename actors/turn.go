@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -146,11 +145,11 @@ func (t *Turn) Go(work func(context.Context) error, then func(*Turn, error)) {
 }
 
 // Call sends an event to another room, which may be anywhere, and runs then
-// as a turn with its answer: the JSON value it returned, or an *Error
+// as a turn with its answer: the value it returned, which Raw.Decode reads, or an *Error
 // (CodeTimeout after timeout; zero means 10 s). The call leaves only if the
 // turn succeeds. Call panics, which fails the turn, if payload cannot be
 // encoded. If then is nil an error is only logged.
-func (t *Turn) Call(room RoomRef, event string, payload any, timeout time.Duration, then func(*Turn, json.RawMessage, error)) {
+func (t *Turn) Call(room RoomRef, event string, payload any, timeout time.Duration, then func(*Turn, Raw, error)) {
 	h := t.live()
 	raw, err := EncodeArgs(nil, payload)
 	if err != nil {
@@ -158,7 +157,7 @@ func (t *Turn) Call(room RoomRef, event string, payload any, timeout time.Durati
 	}
 	if then == nil {
 		failed := logFailure("call failed", "to", room.String(), "event", event)
-		then = func(t *Turn, _ json.RawMessage, err error) { failed(t, err) }
+		then = func(t *Turn, _ Raw, err error) { failed(t, err) }
 	}
 	h.Call(room, event, raw, timeout, then)
 }
@@ -232,6 +231,6 @@ func (e *Emitter) encode(event string, args []any) {
 // Answer is one member's acknowledgement.
 type Answer struct {
 	Member MemberID
-	Args   []json.RawMessage // what the client passed to the callback
-	Err    error             // CodeTimeout, or CodeNotFound if the member left first
+	Args   Args  // what the client passed to the callback
+	Err    error // CodeTimeout, or CodeNotFound if the member left first
 }

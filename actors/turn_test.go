@@ -210,10 +210,10 @@ func TestAFailureThatNobodyWaitsForIsLogged(t *testing.T) {
 	wantEqual(t, "asked", h.did, []string{`call [{"a":1}]`})
 
 	h.works[0](newTurn(h), nil)
-	h.calls[0](newTurn(h), json.RawMessage("1"), nil)
+	h.calls[0](newTurn(h), actors.Raw{JSON: json.RawMessage("1")}, nil)
 	wantEqual(t, "logged for success", h.logged.String(), "")
 	h.works[0](newTurn(h), errors.New("disk full"))
-	h.calls[0](newTurn(h), nil, actors.Errorf(actors.CodeTimeout, "too late"))
+	h.calls[0](newTurn(h), actors.Raw{}, actors.Errorf(actors.CodeTimeout, "too late"))
 	for _, part := range []string{"work failed", "disk full", "call failed", "board/q4", "event=add", "too late"} {
 		if !strings.Contains(h.logged.String(), part) {
 			t.Errorf("no %q in the log:\n%s", part, h.logged.String())

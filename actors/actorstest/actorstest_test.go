@@ -24,7 +24,7 @@ func (c *clock) Poll(t *actors.Turn, _ struct{}, ack actors.Ack[int]) {
 	t.All().Ask(time.Second, func(t *actors.Turn, answers []actors.Answer) {
 		yes := 0
 		for _, a := range answers {
-			if a.Err == nil && string(a.Args[0]) == "true" {
+			if a.Err == nil && string(a.Args.List[0]) == "true" {
 				yes++
 			}
 		}
@@ -32,8 +32,8 @@ func (c *clock) Poll(t *actors.Turn, _ struct{}, ack actors.Ack[int]) {
 	}, "agree")
 }
 
-func (c *clock) Forward(t *actors.Turn, what string, ack actors.Ack[json.RawMessage]) {
-	t.Call(actors.RoomRef{Kind: "other", ID: "x"}, "echo", what, 0, func(t *actors.Turn, v json.RawMessage, err error) {
+func (c *clock) Forward(t *actors.Turn, what string, ack actors.Ack[actors.Raw]) {
+	t.Call(actors.RoomRef{Kind: "other", ID: "x"}, "echo", what, 0, func(t *actors.Turn, v actors.Raw, err error) {
 		if err != nil {
 			ack.Fail(t, err)
 			return

@@ -195,7 +195,7 @@ func (a *connActor) ClientEvent(namespace string, p *actors.Packet) {
 func (a *connActor) ClientAck(namespace string, p *actors.Packet) {
 	if c := a.clients[namespace]; c != nil {
 		if args, err := rawjson.Split(p.Data); err == nil {
-			a.node.asks.answer(p.ID, c.id, args, nil)
+			a.node.asks.answer(p.ID, c.id, actors.Args{List: args, Attachments: p.Attachments}, nil)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -91,11 +90,11 @@ func (n *Node) asked(id uint64, clients []string) {
 }
 
 // answer takes a client's acknowledgement.
-func (t *asks) answer(id uint64, client string, args []json.RawMessage, err error) {
+func (t *asks) answer(id uint64, client string, args actors.Args, err error) {
 	t.with(id, func(a *ask) { a.answer(client, args, err) })
 }
 
-func (a *ask) answer(client string, args []json.RawMessage, err error) {
+func (a *ask) answer(client string, args actors.Args, err error) {
 	i, ok := a.index[client]
 	if !ok || !a.waiting[i] {
 		return
@@ -116,7 +115,7 @@ func (t *asks) gone(client string) {
 	}
 	t.mu.Unlock()
 	for _, id := range ids {
-		t.answer(id, client, nil, actors.Errorf(actors.CodeNotFound, "the client has gone"))
+		t.answer(id, client, actors.Args{}, actors.Errorf(actors.CodeNotFound, "the client has gone"))
 	}
 }
 

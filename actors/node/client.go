@@ -127,7 +127,6 @@ func (c *client) tell(items ...wire.GateItem) {
 
 // connect runs the connect hooks and answers the CONNECT.
 func (c *client) connect() {
-	n := c.gw.node
 	ctx, cancel := context.WithTimeout(c.ctx, c.gw.config.ConnectTimeout)
 	defer cancel()
 	err := c.guarded("connect", func() error {
@@ -138,9 +137,7 @@ func (c *client) connect() {
 	})
 	if err != nil {
 		e := actors.AsError(err)
-		if e.Code == actors.CodeInternal {
-			n.log.Error("connect hook failed", "namespace", c.details.Namespace, "client", c.id, "error", err)
-		}
+		c.logFailure("connect", err, e)
 		c.refuse(e)
 		return
 	}
@@ -225,10 +222,21 @@ func (c *client) handle(p *actors.Packet) {
 		return err
 	})
 	e := actors.AsError(err)
-	if e != nil && e.Code == actors.CodeInternal && !errors.Is(err, e) {
-		c.gw.node.log.Error("gateway handler failed", "namespace", c.details.Namespace, "client", c.id, "event", name, "error", err)
-	}
+	c.logFailure(name, err, e)
 	c.respond(p, name, result, e)
+}
+
+// logFailure logs what a hook or handler failed with where the client, which
+// is told e, is not told that. A panic has been logged.
+func (c *client) logFailure(what string, err error, e *actors.Error) {
+	var guard *actors.GuardError
+	log := c.gw.node.log.With("namespace", c.details.Namespace, "client", c.id, "event", what)
+	switch {
+	case errors.As(err, &guard):
+		log.Info("gateway guard refused", "error", guard.Cause)
+	case e != nil && e.Code == actors.CodeInternal && !errors.Is(err, e):
+		log.Error("gateway handler failed", "error", err)
+	}
 }
 
 func (c *client) respond(p *actors.Packet, event string, r actors.GatewayResult, e *actors.Error) {

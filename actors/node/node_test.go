@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,12 +35,12 @@ func (c *counter) Slow(t *actors.Turn, _ struct{}, ack actors.Ack[string]) {
 
 // Sum asks another counter and answers with both.
 func (c *counter) Sum(t *actors.Turn, other string, ack actors.Ack[string]) {
-	t.Call(actors.RoomRef{Kind: "counter", ID: other}, "add", 1, 0, func(t *actors.Turn, value json.RawMessage, err error) {
+	t.Call(actors.RoomRef{Kind: "counter", ID: other}, "add", 1, 0, func(t *actors.Turn, value actors.Raw, err error) {
 		if err != nil {
 			ack.Fail(t, err)
 			return
 		}
-		ack.Reply(t, fmt.Sprintf("%d+%s", c.Total.Get(), value))
+		ack.Reply(t, fmt.Sprintf("%d+%s", c.Total.Get(), value.JSON))
 	})
 }
 

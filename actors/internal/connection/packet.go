@@ -164,16 +164,5 @@ func (m *Machine) refuse(namespace string, err *actors.Error, confused bool) {
 		return
 	}
 	m.late.add(namespace)
-	m.effect.Push(&actors.Packet{Type: actors.PacketConnectError, Namespace: namespace, Data: encodeRefusal(err)})
-}
-
-// encodeRefusal leaves out details whose encoding panics: it runs code of the
-// room's author.
-func encodeRefusal(err *actors.Error) (payload []byte) {
-	defer func() {
-		if recover() != nil {
-			payload = wire.ConnectError(&actors.Error{Code: err.Code, Message: err.Message})
-		}
-	}()
-	return wire.ConnectError(err)
+	m.effect.Push(&actors.Packet{Type: actors.PacketConnectError, Namespace: namespace, Data: wire.ConnectError(err)})
 }

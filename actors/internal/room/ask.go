@@ -65,7 +65,7 @@ func (m *Machine) Ack(now time.Time, e *wire.Ack) {
 		if err != nil {
 			return
 		}
-		m.answered(m.asks[i], actors.Answer{Member: e.Member, Args: args})
+		m.answered(m.asks[i], actors.Answer{Member: e.Member, Args: actors.Args{List: args, Attachments: e.Data.Attachments}})
 	})
 }
 

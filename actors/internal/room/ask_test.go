@@ -22,7 +22,7 @@ func asking(got *[]string, to ...actors.MemberID) *script {
 				if a.Err != nil {
 					text += fmt.Sprintf(" %s!%s", a.Member, actors.AsError(a.Err).Code)
 				} else {
-					text += fmt.Sprintf(" %s=%s", a.Member, a.Args)
+					text += fmt.Sprintf(" %s=%s", a.Member, a.Args.List)
 				}
 			}
 			*got = append(*got, text)

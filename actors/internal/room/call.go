@@ -10,7 +10,7 @@ import (
 )
 
 // startCall sends an event to another room.
-func (m *Machine) startCall(c OutCall, then func(*actors.Turn, json.RawMessage, error)) {
+func (m *Machine) startCall(c OutCall, then func(*actors.Turn, actors.Raw, error)) {
 	m.work.nextID++
 	id, life := m.work.nextID, m.life
 	deadline := m.after(c.Timeout, false, func() {
@@ -20,7 +20,7 @@ func (m *Machine) startCall(c OutCall, then func(*actors.Turn, json.RawMessage, 
 		m.cancelTimer(deadline)
 		m.continueWith(life, func(t *actors.Turn) {
 			if err != nil {
-				then(t, nil, err)
+				then(t, actors.Raw{}, err)
 				return
 			}
 			then(t, firstValue(result), nil)
@@ -44,12 +44,12 @@ func (m *Machine) callDone(id uint64, result actors.Raw, err *actors.Error) {
 }
 
 // firstValue is the value of an acknowledgement.
-func firstValue(r actors.Raw) json.RawMessage {
-	elems, err := rawjson.Split(r.JSON)
-	if err != nil || len(elems) == 0 {
-		return json.RawMessage("null")
+func firstValue(r actors.Raw) actors.Raw {
+	value := actors.Raw{JSON: json.RawMessage("null"), Attachments: r.Attachments}
+	if elems, err := rawjson.Split(r.JSON); err == nil && len(elems) > 0 {
+		value.JSON = elems[0]
 	}
-	return elems[0]
+	return value
 }
 
 // Call is an event from Go code or from another room: a turn without a

@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -84,7 +83,7 @@ func (h *host) Go(work func(context.Context) error, then func(*actors.Turn, erro
 	h.whenDone(func() { m.startWork(work, then) })
 }
 
-func (h *host) Call(room actors.RoomRef, event string, payload actors.Raw, timeout time.Duration, then func(*actors.Turn, json.RawMessage, error)) {
+func (h *host) Call(room actors.RoomRef, event string, payload actors.Raw, timeout time.Duration, then func(*actors.Turn, actors.Raw, error)) {
 	m := (*Machine)(h)
 	h.whenDone(func() { m.startCall(OutCall{room, event, payload, orTen(timeout)}, then) })
 }

@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,6 +92,9 @@ func TestACallIsAnsweredOnceOrTimesOut(t *testing.T) {
 		answer func(*world)
 		want   string
 	}{
+		"attachment": {func(w *world) {
+			w.m.CallDone(w.now, 1, actors.Raw{JSON: []byte(`[{"_placeholder":true,"num":0}]`), Attachments: [][]byte{[]byte("hi")}}, nil)
+		}, `"aGk=" <nil>`},
 		"value":     {func(w *world) { w.m.CallDone(w.now, 1, actors.Raw{JSON: []byte(`[{"a":1},2]`)}, nil) }, `{"a":1} <nil>`},
 		"no value":  {func(w *world) { w.m.CallDone(w.now, 1, actors.Raw{JSON: []byte(`[]`)}, nil) }, `null <nil>`},
 		"no answer": {func(w *world) { w.advance(time.Second) }, ` timeout: no answer within 1s`},
@@ -104,8 +106,8 @@ func TestACallIsAnsweredOnceOrTimesOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []string
 			s := &script{on: on{"call": func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) {
-				t.Call(other, "hi", map[string]int{"x": 1}, time.Second, func(_ *actors.Turn, value json.RawMessage, err error) {
-					got = append(got, fmt.Sprintf("%s %v", value, err))
+				t.Call(other, "hi", map[string]int{"x": 1}, time.Second, func(_ *actors.Turn, value actors.Raw, err error) {
+					got = append(got, fmt.Sprintf("%s %v", text(value), err))
 				})
 				t.Call(other, "hi", nil, 0, nil)
 				return nil, nil
@@ -137,6 +139,18 @@ func TestACallIsAnsweredOnceOrTimesOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// text is a value as JSON, attachments in it as base64.
+func text(v actors.Raw) string {
+	if v.JSON == nil {
+		return ""
+	}
+	b, err := v.MarshalJSON()
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 func TestACallRunsAsATurnWithoutAMember(t *testing.T) {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -15,13 +16,23 @@ type errorBody struct {
 }
 
 // withData calls encode with what a client sees of err, and again without
-// err.Data if that cannot be encoded.
+// err.Data if that cannot be encoded. To encode it runs code of the program's
+// author, which may panic.
 func withData(err *actors.Error, encode func(errorBody) (actors.Raw, error)) actors.Raw {
-	raw, failed := encode(errorBody{err.Code, err.Message, err.Data})
+	raw, failed := try(encode, errorBody{err.Code, err.Message, err.Data})
 	if failed != nil {
 		raw, _ = encode(errorBody{err.Code, err.Message, nil})
 	}
 	return raw
+}
+
+func try(encode func(errorBody) (actors.Raw, error), b errorBody) (raw actors.Raw, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return encode(b)
 }
 
 // ErrorAck is the ACK payload of an event that failed.

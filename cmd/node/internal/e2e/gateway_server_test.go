@@ -256,8 +256,8 @@ func (s conf) handleEmits() {
 		}
 		for _, a := range got {
 			one := answer{}
-			for _, arg := range a.Args {
-				one.Args = append(one.Args, arg)
+			for i := range a.Args.List {
+				one.Args = append(one.Args, a.Args.At(i))
 			}
 			if a.Err != nil {
 				one.Code = actors.AsError(a.Err).Code

@@ -145,7 +145,7 @@ func (l *lab) AskAll(t *actors.Turn, _ struct{}, ack actors.Ack[map[string]int])
 			if a.Err != nil {
 				count[string(actors.AsError(a.Err).Code)]++
 			} else {
-				count[string(a.Args[0])]++
+				count[string(a.Args.List[0])]++
 			}
 		}
 		ack.Reply(t, count)

@@ -153,9 +153,10 @@ row("io.timeout().emitWithAck()", async ({ three }) => {
 row("io.to(room).timeout().emitWithAck()", async ({ three }) => {
   const [a, b, c] = await three();
   await Promise.all([b, c].map((s) => s.ask("join", ["x"])));
-  b.on("q", (reply) => reply("b"));
+  b.on("q", (reply) => reply("b", Buffer.from("hi")));
   const got = await a.ask("ask", { to: { rooms: ["x"] }, event: "q", timeout: 300 });
-  assert.deepEqual(got, { code: "timeout", answers: { [b.id]: { args: ["b"], code: "" }, [c.id]: { args: null, code: "timeout" } } });
+  got.answers[b.id].args[1] = Buffer.from(got.answers[b.id].args[1]).toString();
+  assert.deepEqual(got, { code: "timeout", answers: { [b.id]: { args: ["b", "hi"], code: "" }, [c.id]: { args: null, code: "timeout" } } });
   const gone = a.ask("ask", { to: { rooms: ["x"] }, event: "q", timeout: 5000 });
   await until("asked", () => c.got("q").length === 2);
   const id = c.id;
@@ -278,6 +279,9 @@ row("socket.emitWithAck()", async ({ open }) => {
   s.on("q", (x, reply) => reply({ x }, 2));
   // A handler waits for an answer of its own client: answers are not events.
   assert.deepEqual(await s.timeout(5000).emitWithAck("askMe", { event: "q", args: [4], timeout: 3000 }), { x: 4 });
+  s.on("file", (reply) => reply({ bytes: Buffer.from("hi") }));
+  const { bytes } = await s.timeout(5000).emitWithAck("askMe", { event: "file", timeout: 3000 });
+  assert.equal(Buffer.from(bytes).toString(), "hi");
 });
 row("socket.timeout().emit()", async ({ open }) => {
   const s = await open();
