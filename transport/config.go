@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 )
 
 // The transports a client may open a session with.
@@ -112,6 +114,10 @@ type Config struct {
 	// never given a whole session id, a header or a payload. Nil means
 	// slog.Default().
 	Logger *slog.Logger
+
+	// Meter publishes what Stats counts, until Handler.Close. Nil means that
+	// nobody does. docs/operations.md lists the metrics.
+	Meter metric.Meter
 
 	below []origin // the hosts of patterns in Origins
 }

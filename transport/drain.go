@@ -26,6 +26,9 @@ func (h *Handler) Close(ctx context.Context) error {
 	idle := h.idle
 	h.mu.Unlock()
 
+	if h.meter != nil {
+		defer func() { _ = h.meter.Unregister() }() // it fails for a meter that has stopped
+	}
 	sessions, _ := h.all()
 	for _, s := range sessions {
 		s.Close(actors.ReasonShutdown)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/transport/internal/engineio"
 	"github.com/parlor-rooms/parlor/transport/internal/outbox"
@@ -26,7 +28,8 @@ type Handler struct {
 	start  time.Time
 	killed context.Context // done once Close has run out of patience
 	kill   context.CancelFunc
-	done   context.Context // done from the start, for what must not wait
+	meter  metric.Registration // nil if nothing is published
+	done   context.Context     // done from the start, for what must not wait
 
 	count   counters
 	gzip    compressor
@@ -60,7 +63,7 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 	killed, kill := context.WithCancel(context.Background())
 	done, now := context.WithCancel(context.Background())
 	now()
-	return &Handler{
+	h := &Handler{
 		gate:     gate,
 		cfg:      cfg,
 		pool:     pool,
@@ -72,7 +75,13 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 		count:    newCounters(),
 		sessions: make(map[string]*session),
 		sockets:  make(map[*webSocket]struct{}),
-	}, nil
+	}
+	if cfg.Meter != nil {
+		if h.meter, err = h.observe(cfg.Meter); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
 }
 
 // Mount returns a handler that serves everything under Config.Path itself and
