@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -51,6 +52,11 @@ type Config struct {
 	DrainTimeout time.Duration
 
 	Logger *slog.Logger // nil: slog.Default
+
+	// Meter publishes what Stats counts, and durations, until the node has
+	// stopped. Nil means that nobody does. docs/operations.md lists the
+	// metrics.
+	Meter metric.Meter
 }
 
 func (c *Config) complete() error {
@@ -95,6 +101,7 @@ type Node struct {
 	callers  []*actor.PID // by room
 	gateways []*gateway
 	memory   *memory
+	meters   meters
 	ctx      context.Context // ends when the node stops
 	cancel   context.CancelFunc
 
@@ -151,6 +158,11 @@ func New(cfg Config) (*Node, error) {
 	for range shards {
 		n.callers = append(n.callers, n.spawn(func() actor.Actor { return newCaller(n) }))
 	}
+	if err := n.observe(cfg.Meter); err != nil {
+		n.cancel()
+		n.system.Shutdown()
+		return nil, fmt.Errorf("node: %w", err)
+	}
 	for _, g := range n.gateways {
 		g.behavior.Bind(g)
 	}
@@ -193,6 +205,7 @@ func (n *Node) stop() error {
 		_ = n.system.Root.StopFuture(d).Wait()
 	}
 	n.beside.Wait()
+	n.meters.end()
 	n.system.Shutdown()
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -36,14 +35,6 @@ type roomActor struct {
 	armed    time.Time // when timer fires; zero: not armed
 }
 
-// backlog counts the messages that wait in a mailbox.
-type backlog struct{ n atomic.Int64 }
-
-func (b *backlog) MailboxStarted()     {}
-func (b *backlog) MessagePosted(any)   { b.n.Add(1) }
-func (b *backlog) MessageReceived(any) { b.n.Add(-1) }
-func (b *backlog) MailboxEmpty()       {}
-
 type (
 	wake      struct{}
 	closeRoom struct{ why actors.LeaveReason }
@@ -56,6 +47,9 @@ type (
 
 func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior) *actor.PID {
 	r := &roomActor{node: n, ref: ref, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
+	if n.meters.wait != nil {
+		r.waits.waited = n.meters.waited
+	}
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
 	r.machine = room.New(room.Config{
 		Ref: ref, Behavior: kind, Epoch: n.epoch.Add(1), Stored: n.memory.load(ref),
@@ -85,10 +79,11 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	case *wire.Join:
 		m.Join(now, msg)
 	case *wire.Event:
-		if r.waits.n.Load() > int64(r.node.cfg.MaxMailbox) {
+		if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) {
 			m.Overloaded(now, msg)
 		} else {
 			m.Event(now, msg)
+			r.node.meters.took(r.ctx, now)
 		}
 	case *wire.Ack:
 		m.Ack(now, msg)
@@ -105,6 +100,7 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		r.inID++
 		r.incoming[r.inID] = msg
 		m.Call(now, r.inID, msg.event, msg.payload)
+		r.node.meters.took(r.ctx, now)
 	case *callResult, *located, *unreachable, *actor.DeadLetterResponse:
 		r.out.receive(msg, func(a *callResult) { m.CallDone(now, a.id, a.result, a.err) })
 	case closeRoom:
