@@ -111,6 +111,11 @@ var homes = []home{
 		because: "who a token names is decided in one package; the chat example shows how a program of its own does it",
 	},
 	{
+		module:  "github.com/MicahParks/jwkset",
+		homes:   []string{"transport/jwtauth/..."},
+		because: "it reads the keys that issuers publish, and nothing but jwtauth has keys",
+	},
+	{
 		module:  "go.opentelemetry.io/otel",
 		homes:   []string{"actors/node/...", "actors/internal/...", "transport/...", "cmd/node/..."},
 		because: "its API is where spans and metrics are made; tracer and meter come in through a Config",
