@@ -60,6 +60,10 @@ lint: ## golangci-lint, pinned in .ci/tools/go.mod
 fuzz: ## every fuzz target in turn, FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz $(SOURCES)
 
+.PHONY: proto
+proto: ## generate the messages of node links; needs Debian's protobuf-compiler
+	@.ci/proto
+
 .PHONY: bench
 bench: ## benchmarks; PKG and BENCH narrow them
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)

@@ -114,6 +114,7 @@ type GateEmit struct {
 	Volatile bool
 	EmitID   uint64 // not zero: a client that had an event of this id is left out
 	AskID    uint64 // not zero: acknowledgement id; the targets are reported
+	From     string // the node to report to; empty: this one
 
 	// Packet is the event for clients that cannot recover. It is made when
 	// the item reaches a node, so that all shards share one encoding.

@@ -26,10 +26,19 @@ type Join struct {
 	Identity  actors.Identity
 	Auth      json.RawMessage // without the reserved keys
 	Address   string
-	Handshake *actors.Handshake // nil from another node
-	PID       string            // of an earlier stay, or empty
-	Offset    string            // last offset the client saw, or empty
-	Trace     actors.Trace      // of the CONNECT, if it is sampled
+	Handshake *actors.Handshake
+	PID       string       // of an earlier stay, or empty
+	Offset    string       // last offset the client saw, or empty
+	Again     *Again       // set if the client is in the room as far as it knows
+	Trace     actors.Trace // of the CONNECT, if it is sampled
+}
+
+// Again is what a connection knows of a stay whose room has gone to another
+// activation: the client has not noticed.
+type Again struct {
+	Member  actors.MemberID // as the earlier activation had it
+	Link    uint64          // of the next event that the connection sends
+	Restart bool            // the client takes a second CONNECT answer for a stay that begins afresh
 }
 
 // Event carries one event of a member to its room.
@@ -69,6 +78,9 @@ type Joined struct {
 	Conn   ConnRef
 	Member actors.MemberID // differs from Join.Member if it resumed
 	Asked  actors.MemberID // Join.Member
+	Epoch  uint64          // of the activation; what a lower one says afterwards does not count
+	PID    string          // to come back with; empty if the kind does not resume
+	Link   uint64          // events up to it have been taken
 }
 
 // Refused tells the connection that it was not admitted.
@@ -85,6 +97,7 @@ type Gone struct {
 	Room   actors.RoomRef
 	Conn   ConnRef
 	Member actors.MemberID
+	Epoch  uint64
 }
 
 // Credit tells the connection that events up to Link have had their turn.
@@ -93,13 +106,15 @@ type Credit struct {
 	Conn   ConnRef
 	Member actors.MemberID
 	Link   uint64
+	Epoch  uint64
 }
 
 // Moved tells whoever sent a message to a room activation that it is not (or
 // no longer) the room: resolve again and send again.
 type Moved struct {
-	Room actors.RoomRef
-	Conn ConnRef
+	Room   actors.RoomRef
+	Conn   ConnRef
+	Member actors.MemberID // Join.Member, or the member of the message; empty: whoever is there
 }
 
 // Deliver carries what one turn of a room sends to the members on one node.
@@ -131,6 +146,7 @@ type Admit struct {
 	Conn   ConnRef
 	Member actors.MemberID
 	Answer []byte // CONNECT payload
+	Quiet  bool   // the client has its CONNECT answer, and goes on with this stay
 
 	// Resumed members have the state up to Since already and get a patch from
 	// there; Fresh ones get the whole.

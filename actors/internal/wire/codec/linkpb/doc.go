@@ -1,0 +1,3 @@
+// Package linkpb is generated from codec/proto/parlor/link/v1/link.proto by
+// make proto. Only package codec uses it.
+package linkpb
