@@ -16,7 +16,7 @@ import (
 
 // PartKey is the attribute by which a logger says which part of the program it
 // speaks for: log.With(telemetry.PartKey, "transport").
-const PartKey = "part"
+const PartKey = "component"
 
 // Log is where a process logs: one line per record, as text or JSON, with the
 // trace and span in which it was written. Its levels may be changed at any

@@ -83,7 +83,7 @@ func TestALineNamesTheSpanItWasWrittenIn(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[1]), &outside); err != nil {
 		t.Fatal(err)
 	}
-	if inside["trace_id"] != span.TraceID().String() || inside["span_id"] != span.SpanID().String() || inside["part"] != "node" {
+	if inside["trace_id"] != span.TraceID().String() || inside["span_id"] != span.SpanID().String() || inside["component"] != "node" {
 		t.Errorf("inside a span: %v", inside)
 	}
 	if _, has := outside["trace_id"]; has {

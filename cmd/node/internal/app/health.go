@@ -38,9 +38,12 @@ func say(w http.ResponseWriter, status int, text string) {
 }
 
 // adminHandler serves operators.
-func adminHandler(h *health, token settings.Secret) http.Handler {
-	mux := http.NewServeMux()
-	h.mount(mux)
+func (s *server) adminHandler() http.Handler {
+	mux, token := http.NewServeMux(), s.cfg.Admin.Token
+	s.health.mount(mux)
+	mux.Handle("GET /metrics", guarded(token, s.telemetry.Metrics()))
+	mux.Handle("GET /logs/levels", guarded(token, http.HandlerFunc(s.showLevels)))
+	mux.Handle("POST /logs/levels", guarded(token, http.HandlerFunc(s.setLevels)))
 	for path, handler := range map[string]http.HandlerFunc{
 		"/debug/pprof/":        pprof.Index,
 		"/debug/pprof/cmdline": pprof.Cmdline,

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/settings"
+	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 )
 
 func TestAdminListenerTakesTheHealthPathsFromClients(t *testing.T) {
@@ -24,6 +25,9 @@ func TestAdminListenerTakesTheHealthPathsFromClients(t *testing.T) {
 	}
 	if status, body := get(t, admin+"/debug/pprof/goroutine?debug=1"); status != 200 || !strings.Contains(body, "goroutine profile") {
 		t.Errorf("profiles are answered %d", status)
+	}
+	if status, body := get(t, admin+"/metrics"); status != 200 || !strings.Contains(body, "\nparlor_rooms 0\n") || !strings.Contains(body, "parlor_transport_sessions{") {
+		t.Errorf("metrics are answered %d %s", status, body)
 	}
 	if status, _ := get(t, admin+"/"); status != 404 {
 		t.Errorf("the playground is served to operators: %d", status)
@@ -78,7 +82,13 @@ func TestProfilesAreForOperatorsOnly(t *testing.T) {
 				r.Header.Set("Authorization", test.header)
 			}
 			w := httptest.NewRecorder()
-			adminHandler(new(health), test.token).ServeHTTP(w, r)
+			tel, err := telemetry.Start(t.Context(), telemetry.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &server{telemetry: tel}
+			s.cfg.Admin.Token = test.token
+			s.adminHandler().ServeHTTP(w, r)
 			if w.Code != test.want {
 				t.Errorf("answered %d, want %d", w.Code, test.want)
 			}

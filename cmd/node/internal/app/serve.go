@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,17 +17,21 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/playground"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
+	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 	"github.com/parlor-rooms/parlor/transport"
 )
 
 // server holds what the parts of a running server share. Its fields are set by
 // the parts as they start.
 type server struct {
-	cfg    config.Config
-	log    *slog.Logger
-	listen func(network, address string) (net.Listener, error)
-	health health
+	cfg     config.Config
+	logs    *telemetry.Log
+	log     *slog.Logger // of the server itself
+	version string
+	listen  func(network, address string) (net.Listener, error)
+	health  health
 
+	telemetry *telemetry.Telemetry
 	node      *node.Node
 	transport *transport.Handler
 	public    *http.Server
@@ -36,12 +41,17 @@ type server struct {
 
 // serve runs the server until ctx ends.
 func (m *Main) serve(ctx context.Context, cfg config.Config) error {
-	s := &server{cfg: cfg, log: m.logger(cfg.Log), listen: m.Listen}
+	logs, err := m.logs(cfg.Log)
+	if err != nil {
+		return err
+	}
+	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen}
+	s.log = s.logger("server")
 	if s.listen == nil {
 		s.listen = net.Listen
 	}
-	err := runParts(ctx, s.parts(), cfg.StopWithin, s.log, func() {
-		s.log.Info("serving", "version", m.version(), "url", "http://"+s.addresses.Public.String()+"/", "kinds", s.kindNames())
+	err = runParts(ctx, s.parts(), cfg.StopWithin, s.log, func() {
+		s.log.Info("serving", "version", s.version, "url", "http://"+s.addresses.Public.String()+"/", "kinds", s.kindNames())
 		if m.Ready != nil {
 			m.Ready(s.addresses)
 		}
@@ -52,23 +62,25 @@ func (m *Main) serve(ctx context.Context, cfg config.Config) error {
 	return err
 }
 
-func (m *Main) logger(c config.Log) *slog.Logger {
+func (m *Main) logs(c config.Log) (*telemetry.Log, error) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // the configuration was checked
-	options := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(m.Stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(m.Stderr, options))
+	return telemetry.NewLog(m.Stderr, c.Format, level)
+}
+
+// logger is the log of one part of the server, whose level may be changed by
+// that name.
+func (s *server) logger(part string) *slog.Logger {
+	return s.logs.Logger().With(telemetry.PartKey, part)
 }
 
 // parts lists what the server is made of, in the order of starting. At the end
 // the server says that it is not ready, accepts nobody, closes its sessions so
 // that stock clients come back elsewhere, and lets its rooms end.
 func (s *server) parts() []part {
-	parts := []part{s.nodePart(), s.sessionsPart(), s.publicPart(), s.readyPart()}
+	parts := []part{s.telemetryPart(), s.nodePart(), s.sessionsPart(), s.publicPart(), s.readyPart()}
 	if s.cfg.Admin.Listen != "" {
-		parts = slices.Insert(parts, 0, s.adminPart())
+		parts = slices.Insert(parts, 1, s.adminPart())
 	}
 	return parts
 }
@@ -94,6 +106,25 @@ func (s *server) kindNames() string {
 	return strings.Join(slices.Sorted(maps.Keys(all)), " ")
 }
 
+// telemetryPart exports what the others tell, until they have all stopped.
+func (s *server) telemetryPart() part {
+	return part{
+		name: "telemetry",
+		start: func(func(error)) (err error) {
+			s.telemetry, err = telemetry.Start(context.Background(), telemetry.Config{
+				Version: s.version, Instance: rand.Text(), Logger: s.logger("telemetry"),
+			})
+			return err
+		},
+		stop: func(limit context.Context) error {
+			if err := s.telemetry.Stop(limit); err != nil {
+				s.log.Warn("not all telemetry was exported", "error", err) // the server has served
+			}
+			return nil
+		},
+	}
+}
+
 // nodePart runs the rooms.
 func (s *server) nodePart() part {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -110,7 +141,8 @@ func (s *server) nodePart() part {
 			s.node, err = node.New(node.Config{
 				Kinds:        kinds,
 				DrainTimeout: s.cfg.StopWithin * 9 / 10, // the rest is for what follows
-				Logger:       s.log,
+				Logger:       s.logger("node"),
+				Meter:        s.telemetry.Meter(),
 			})
 			if err != nil {
 				cancel()
@@ -155,7 +187,8 @@ func (s *server) sessionsPart() part {
 				Transports:     t.Transports,
 				Cookie:         t.Cookie,
 				Origins:        t.Origins,
-				Logger:         s.log,
+				Logger:         s.logger("transport"),
+				Meter:          s.telemetry.Meter(),
 			})
 			if err != nil {
 				return err
@@ -210,10 +243,12 @@ func (s *server) publicPart() part {
 // adminPart serves operators, from before the first client to after the last.
 func (s *server) adminPart() part {
 	var l *listening
-	admin, silent := s.httpServer(adminHandler(&s.health, s.cfg.Admin.Token))
+	var admin *http.Server
+	var silent *silent
 	return part{
 		name: "admin listener",
 		start: func(failed func(error)) (err error) {
+			admin, silent = s.httpServer(s.adminHandler())
 			if l, err = s.accept(admin, string(s.cfg.Admin.Listen), failed); err == nil {
 				s.addresses.Admin = l.Addr()
 				s.log.Info("admin", "url", "http://"+l.Addr().String()+"/")

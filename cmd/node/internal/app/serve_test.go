@@ -193,11 +193,11 @@ func TestStopsInOrderAndLeavesNothing(t *testing.T) {
 	}
 	var order []string
 	for line := range strings.SplitSeq(r.log.String(), "\n") {
-		if _, part, ok := strings.Cut(line, "msg=stopping part="); ok {
+		if _, part, ok := strings.Cut(line, "msg=stopping component=server part="); ok {
 			order = append(order, strings.Trim(part, `"`))
 		}
 	}
-	if got := strings.Join(order, ", "); got != "readiness, listener, sessions, node, admin listener" {
+	if got := strings.Join(order, ", "); got != "readiness, listener, sessions, node, admin listener, telemetry" {
 		t.Errorf("the parts stopped in the order %s", got)
 	}
 	idle.Close()
