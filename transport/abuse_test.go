@@ -59,6 +59,12 @@ func TestMalformedWebSocketIsClosed(t *testing.T) {
 			ws.frame(0x01, "4")
 			ws.bytes(bytes.Repeat(maskedFrame(0x00, nil), 20_000))
 		}, 1002},
+		{"endless pings inside a message", func(ws *rawSocket) {
+			ws.frame(0x01, "4")
+			ws.bytes(bytes.Repeat(maskedFrame(0x89, []byte("x")), controlFrames+1))
+		}, 1002},
+		{"endless noops", func(ws *rawSocket) { ws.bytes(bytes.Repeat(maskedFrame(0x81, []byte("6")), idlePackets+1)) }, 1002},
+		{"endless pongs of Engine.IO", func(ws *rawSocket) { ws.bytes(bytes.Repeat(maskedFrame(0x81, []byte("3")), idlePackets+1)) }, 1002},
 		{"endless pongs", func(ws *rawSocket) { ws.bytes(bytes.Repeat(maskedFrame(0x8a, nil), controlFrames+1)) }, 1002},
 		{"endless pings", func(ws *rawSocket) { ws.bytes(bytes.Repeat(maskedFrame(0x89, []byte("x")), controlFrames+1)) }, 1002},
 		{"empty text", func(ws *rawSocket) { ws.text("") }, 1002},
@@ -97,6 +103,31 @@ func TestMalformedWebSocketIsClosed(t *testing.T) {
 			conn.wantClosed(t, actors.ReasonProtocolError)
 			undisturbed()
 		})
+	}
+}
+
+func TestFragmentsOfAMessageAreBounded(t *testing.T) {
+	s := serve(t, Config{})
+	undisturbed := s.bystander()
+	send := func(ws *rawSocket, n, size int) (text string) {
+		text = `2["a","` + strings.Repeat("x", n*size) + `"]`
+		ws.frame(0x01, "4"+text[:7])
+		ws.bytes(bytes.Repeat(maskedFrame(0x00, []byte(strings.Repeat("x", size))), n))
+		ws.frame(0x80, text[len(text)-2:])
+		return "4" + text
+	}
+	ws, _ := s.enterWebSocket()
+	for range 3 { // each message has its own
+		ws.want(send(ws, 2_300, 1))
+	}
+	ws.want(send(ws, 970, 1024))
+	ws, conn := s.enterWebSocket()
+	send(ws, 10_000, 1)
+	ws.wantClose(1002)
+	conn.wantClosed(t, actors.ReasonProtocolError)
+	undisturbed()
+	if n := s.handler.Stats().Violated[ViolatedFlood]; n != 1 {
+		t.Errorf("counted %d", n)
 	}
 }
 

@@ -8,6 +8,10 @@ import (
 	"github.com/parlor-rooms/parlor/transport/internal/clientbundle"
 )
 
+// fileTimeout is how long a client may take to read a file of the bundle, of
+// which the largest has some 200 KB.
+const fileTimeout = time.Minute
+
 // serveClient answers a request for a file of the client bundle. It reports
 // false, and has done nothing, if there is no such file.
 func (h *Handler) serveClient(w http.ResponseWriter, r *http.Request, name string) bool {
@@ -24,6 +28,7 @@ func (h *Handler) serveClient(w http.ResponseWriter, r *http.Request, name strin
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return true
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileTimeout)) // not every server has deadlines
 	header.Set("Content-Type", contentType)
 	header.Set("Etag", etag)
 	header.Set("Cache-Control", "public, max-age=0")

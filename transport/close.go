@@ -144,6 +144,9 @@ func (s *session) count(e ending, webSocket bool, dropped int) {
 	if n := c.closed[e.why]; n != nil {
 		n.Add(1)
 	}
+	if e.why == actors.ReasonProtocolError {
+		c.violated[violationOf(e.err)].Add(1)
+	}
 	if e.why == actors.ReasonTooSlow {
 		c.dropped[DroppedTooSlow].Add(uint64(dropped))
 	} else if e.cut || !webSocket {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -37,9 +38,14 @@ type Config struct {
 	// finish the upgrade. Zero means 10 s.
 	UpgradeTimeout time.Duration
 
-	// ConnectTimeout is how long a session may live before the first CONNECT
-	// reply was pushed to it. Zero means 45 s.
+	// ConnectTimeout is how long a session may live before the client has sent
+	// its first CONNECT, which a stock client does at once unless its auth
+	// function takes time. Zero means 10 s.
 	ConnectTimeout time.Duration
+
+	// AdmitTimeout is how long a session may then take until a CONNECT reply was
+	// pushed to it, whatever it is refused meanwhile. Zero means 45 s.
+	AdmitTimeout time.Duration
 
 	// AttachmentTimeout is how long a binary packet may wait for the rest of
 	// its attachments. Zero means 10 s.
@@ -66,6 +72,27 @@ type Config struct {
 	// MaxAttachments is how many binary attachments one packet may have, up to
 	// 64. Zero means 10.
 	MaxAttachments int
+
+	// ConnectRate is how many handshakes are taken per second; after a rest, those
+	// of two seconds at once. One more is answered 503. Zero means 500; the most
+	// is 1,000,000, which is no limit in practice.
+	ConnectRate int
+
+	// MaxPerAddress is how many sessions one client address may have open, an
+	// IPv6 network of 64 bits counting as one address. One more is answered 429.
+	// Zero means no limit, because behind a proxy that is not in TrustedProxies
+	// all clients have one address.
+	MaxPerAddress int
+
+	// TrustedProxies are the addresses and networks, as 10.0.0.0/8, of proxies
+	// in front of the handler. What they say in ForwardedHeader is believed, and
+	// what anybody else says is not. Empty means none.
+	TrustedProxies []string
+
+	// ForwardedHeader is where they say it: XForwardedFor or Forwarded. Proxies
+	// that set one leave the other as the client sent it. Empty means
+	// XForwardedFor.
+	ForwardedHeader string
 
 	// Outbox bounds what waits for one slow client.
 	Outbox Limits
@@ -119,7 +146,8 @@ type Config struct {
 	// nobody does. docs/operations.md lists the metrics.
 	Meter metric.Meter
 
-	below []origin // the hosts of patterns in Origins
+	below   []origin       // the hosts of patterns in Origins
+	trusted []netip.Prefix // TrustedProxies
 }
 
 // Limits bounds what may wait for one socket that does not keep up. A socket
@@ -154,7 +182,8 @@ func (c Config) complete() (Config, error) {
 		{"PingInterval", &c.PingInterval, 25 * time.Second},
 		{"PingTimeout", &c.PingTimeout, 20 * time.Second},
 		{"UpgradeTimeout", &c.UpgradeTimeout, 10 * time.Second},
-		{"ConnectTimeout", &c.ConnectTimeout, 45 * time.Second},
+		{"ConnectTimeout", &c.ConnectTimeout, 10 * time.Second},
+		{"AdmitTimeout", &c.AdmitTimeout, 45 * time.Second},
 		{"AttachmentTimeout", &c.AttachmentTimeout, 10 * time.Second},
 		{"BodyTimeout", &c.BodyTimeout, 15 * time.Second},
 		{"WriteTimeout", &c.WriteTimeout, 10 * time.Second},
@@ -174,6 +203,8 @@ func (c Config) complete() (Config, error) {
 	}{
 		{"MaxPayload", &c.MaxPayload, 1_000_000, 1 << 30},
 		{"MaxAttachments", &c.MaxAttachments, 10, 64},
+		{"ConnectRate", &c.ConnectRate, 500, 1_000_000},
+		{"MaxPerAddress", &c.MaxPerAddress, 0, 1 << 30},
 		{"Outbox.Bytes", &c.Outbox.Bytes, 1 << 20, 1 << 30},
 		{"Outbox.Packets", &c.Outbox.Packets, 1024, 1 << 16},
 	} {
@@ -211,6 +242,9 @@ func (c *Config) completeNames() error {
 		if err := (&http.Cookie{Name: c.Cookie, Value: "x"}).Valid(); err != nil {
 			return fmt.Errorf("transport: Cookie: %w", err)
 		}
+	}
+	if err := c.completeProxies(); err != nil {
+		return err
 	}
 	return c.completeOrigins()
 }

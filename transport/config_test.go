@@ -20,6 +20,10 @@ func TestConfigThatMakesNoSenseIsRefused(t *testing.T) {
 		{"many attachments", Config{MaxAttachments: 65}, "MaxAttachments"},
 		{"large outbox", Config{Outbox: Limits{Packets: 1 << 20}}, "Outbox.Packets"},
 		{"transport", Config{Transports: []string{"webtransport"}}, "webtransport"},
+		{"negative rate", Config{ConnectRate: -1}, "ConnectRate"},
+		{"proxy by name", Config{TrustedProxies: []string{"proxy.example"}}, "proxy.example"},
+		{"proxy with a zone", Config{TrustedProxies: []string{"fe80::1%eth0"}}, "eth0"},
+		{"header", Config{ForwardedHeader: "X-Real-IP"}, "X-Real-IP"},
 		{"cookie", Config{Cookie: "a b"}, "Cookie"},
 		{"origin with a path", Config{Origins: []string{"https://app.example/"}}, "app.example"},
 		{"origin in upper case", Config{Origins: []string{"https://App.example"}}, "App.example"},
@@ -47,7 +51,8 @@ func TestZeroConfigIsWhatStockClientsExpect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Path != "/socket.io/" || c.PingInterval != 25*time.Second || c.PingTimeout != 20*time.Second ||
-		c.UpgradeTimeout != 10*time.Second || c.ConnectTimeout != 45*time.Second ||
+		c.UpgradeTimeout != 10*time.Second || c.ConnectTimeout != 10*time.Second || c.AdmitTimeout != 45*time.Second ||
+		c.ConnectRate != 500 || c.MaxPerAddress != 0 || c.ForwardedHeader != XForwardedFor ||
 		c.MaxPayload != 1_000_000 || c.MaxAttachments != 10 || len(c.Transports) != 2 {
 		t.Errorf("%+v", c)
 	}

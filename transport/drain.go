@@ -94,16 +94,19 @@ func (h *Handler) untrack(ws *webSocket) {
 	h.announce()
 }
 
-// add makes a session known, unless the handler is closing or the id is taken.
-// It comes before anybody can end the session, which takes it out again.
-func (h *Handler) add(s *session) bool {
+// add makes a session known, or says why it is not taken. It comes before
+// anybody can end the session, which takes it out again.
+func (h *Handler) add(s *session) Refusal {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing || h.sessions[s.sid] != nil {
-		return false
+		return RefusedDraining
+	}
+	if why := h.admitted.admit(h.now(), s.from); why != "" {
+		return why
 	}
 	h.sessions[s.sid] = s
-	return true
+	return ""
 }
 
 // remove forgets a session. It may be called more than once.
@@ -114,6 +117,7 @@ func (h *Handler) remove(s *session) {
 		return
 	}
 	delete(h.sessions, s.sid)
+	h.admitted.forget(s.from)
 	h.announce()
 }
 

@@ -36,6 +36,7 @@ type Handler struct {
 	scratch scratchPool
 
 	mu       sync.Mutex // leaf lock; guards the following
+	admitted admission
 	sessions map[string]*session
 	sockets  map[*webSocket]struct{} // whose reader has not ended
 	active   int                     // requests being served
@@ -73,6 +74,7 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 		kill:     kill,
 		done:     done,
 		count:    newCounters(),
+		admitted: newAdmission(cfg.ConnectRate, cfg.MaxPerAddress),
 		sessions: make(map[string]*session),
 		sockets:  make(map[*webSocket]struct{}),
 	}
@@ -117,6 +119,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if r.Body != nil && r.Body != http.NoBody {
+		// Also where nobody reads it: the server does then, to go on with what
+		// comes behind it.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout)) // not every server has deadlines
+	}
 	if name != "" {
 		if !h.serveClient(w, r, name) {
 			http.NotFound(w, r)
@@ -124,7 +131,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !h.enter() {
-		h.refuse(w, r, RefusedDraining, "shutting down")
+		h.refuse(w, r, RefusedDraining, "")
 		return
 	}
 	defer h.leave()

@@ -2,8 +2,8 @@ package transport
 
 import (
 	"errors"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -29,12 +29,13 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Va
 		h.refuse(w, r, RefusedRequest, "")
 		return
 	}
-	s := newSession(h, sid)
-	if !h.add(s) {
-		h.refuse(w, r, RefusedDraining, "shutting down")
+	client := h.cfg.clientAddress(r)
+	s := newSession(h, sid, network(client))
+	if why := h.add(s); why != "" {
+		h.refuse(w, r, why, "")
 		return
 	}
-	conn, err := h.gate.Accept(s, describe(r, query, from))
+	conn, err := h.gate.Accept(s, describe(r, query, from, client))
 	if err != nil {
 		s.end(ending{why: actors.ReasonTransportClosed, cut: true})
 		h.refuseByGate(w, r, err)
@@ -67,10 +68,10 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, query url.Va
 }
 
 // describe is what the runtime is told of the request.
-func describe(r *http.Request, query url.Values, from provenance) *actors.Handshake {
-	address, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		address = r.RemoteAddr
+func describe(r *http.Request, query url.Values, from provenance, client netip.Addr) *actors.Handshake {
+	address := r.RemoteAddr
+	if client.IsValid() {
+		address = client.String()
 	}
 	for _, own := range []string{paramVersion, "transport", "sid", "t", "b64"} {
 		query.Del(own)

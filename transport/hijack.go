@@ -69,6 +69,8 @@ type hijacked struct {
 
 // Read counts what it reads, because gorilla does not say of how many frames a
 // message is made, and keeps the error, because gorilla mixes it with its own.
+// What was read before is payload that has been counted as such, overhead, and
+// at most a buffer of what comes next.
 func (c *hijacked) Read(p []byte) (int, error) {
 	if c.ws.readErr != nil { // a second Read might say something else
 		return 0, c.ws.readErr
@@ -80,14 +82,15 @@ func (c *hijacked) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+	if c.ws.overhead < -readBuffer {
+		return 0, errFlood
+	}
 	n, err := c.ws.raw.Read(p)
 	if err != nil {
 		c.ws.readErr = err
 		return n, err
 	}
-	if c.ws.budget -= n; c.ws.budget < 0 {
-		return 0, errFlood
-	}
+	c.ws.overhead -= n
 	return n, nil
 }
 

@@ -12,7 +12,7 @@ import (
 // meters are the instruments that what a handler counts is published with.
 // Labels are of closed lists: no metric carries a name, an id or an address.
 type meters struct {
-	sessions, opened, upgraded, probes, refused, closed, dropped, packets, bytes metric.Int64Observable
+	sessions, opened, upgraded, probes, refused, closed, violated, dropped, packets, bytes metric.Int64Observable
 }
 
 // observe lets a meter read what the handler counts, whenever it is asked,
@@ -37,6 +37,7 @@ func (h *Handler) observe(meter metric.Meter) (metric.Registration, error) {
 		probes:   counter("probes_abandoned", "{websocket}", "WebSockets that came to upgrade a session and did not."),
 		refused:  counter("refused", "{request}", "Requests that were refused, by reason."),
 		closed:   counter("closed", "{session}", "Sessions that ended, by reason."),
+		violated: counter("violated", "{session}", "Sessions whose client broke the protocol, by what was wrong."),
 		dropped:  counter("dropped", "{packet}", "Packets that never reached their client, by reason."),
 		packets:  counter("packets", "{packet}", "Socket.IO packets, in and out."),
 		bytes:    counter("io", "By", "Bytes of messages, in and out."),
@@ -59,6 +60,7 @@ func (m *meters) publish(o metric.Observer, s Stats) {
 	o.ObserveInt64(m.probes, int64(s.ProbesAbandoned))
 	observeEach(o, m.refused, s.Refused)
 	observeEach(o, m.closed, s.Closed)
+	observeEach(o, m.violated, s.Violated)
 	observeEach(o, m.dropped, s.Dropped)
 	o.ObserveInt64(m.packets, int64(s.PacketsIn), label("direction", "in"))
 	o.ObserveInt64(m.packets, int64(s.PacketsOut), label("direction", "out"))

@@ -13,7 +13,7 @@ const (
 	dueNothing        due = iota
 	duePing               // send a ping
 	duePingTimeout        // no pong came in time
-	dueConnectTimeout     // no namespace was joined in time
+	dueConnectTimeout     // no CONNECT came, or none was granted, in time
 	dueAttachments        // the attachments of a packet did not come in time
 )
 
@@ -21,8 +21,9 @@ const (
 // plain: time comes in, and the caller arms a timer for next.
 type deadlines struct {
 	ping     instant // when to ping, or when the pong is late if awaiting
-	connect  instant // when a namespace must have been joined; zero once it was
+	connect  instant // when a CONNECT must have come, then when it must have been granted; zero once it was
 	attach   instant // when a packet must have all its attachments; zero if none waits
+	asked    bool    // a CONNECT has come
 	awaiting bool    // a ping was sent and its pong has not come
 }
 
@@ -66,10 +67,20 @@ func (d *deadlines) check(now instant, timeout time.Duration) due {
 	return duePing
 }
 
-// pong notes that a pong came.
-func (d *deadlines) pong(now instant, interval time.Duration) {
+// pong notes that a pong came, and reports whether it answers a ping.
+func (d *deadlines) pong(now instant, interval time.Duration) bool {
+	answers := d.awaiting
 	d.ping = now + interval
 	d.awaiting = false
+	return answers
+}
+
+// connecting notes that a CONNECT came.
+func (d *deadlines) connecting(now instant, timeout time.Duration) {
+	if !d.asked && d.connect != 0 {
+		d.connect = now + timeout
+	}
+	d.asked = true
 }
 
 // postpone gives the pong that is due another timeout, because it may have come

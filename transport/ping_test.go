@@ -84,7 +84,12 @@ func TestSessionThatJoinsNothingIsClosed(t *testing.T) {
 		defer end()
 		start := time.Now()
 		p := s.poll()
+		pass(10*time.Second - 1)
+		start = start.Add(10*time.Second - 1)
 		p.wantPost("40/refused,", 200)
+		p.wantGet(200, `44/refused,{"message":"no seat is left","data":{"code":"room_full"}}`)
+		p.wantGet(200, "2")
+		p.wantPost("3\x1e40/refused,", 200) // asking again buys no time
 		p.wantGet(200, `44/refused,{"message":"no seat is left","data":{"code":"room_full"}}`)
 		p.wantGet(200, "2")
 		p.wantPost("3", 200)
@@ -92,6 +97,29 @@ func TestSessionThatJoinsNothingIsClosed(t *testing.T) {
 		p.conn.endsAt(t, start, 45*time.Second, actors.ReasonConnectTimeout)
 		p.wantUnknown()
 	})
+}
+
+func TestSessionThatSaysNothingIsClosed(t *testing.T) {
+	for _, transport := range []string{Polling, WebSocket} {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, end := serveInMemory(t, Config{})
+				defer end()
+				start := time.Now()
+				var c *echoConn
+				if transport == Polling {
+					p := s.poll()
+					p.wantGet(200, "1")
+					c = p.conn
+				} else {
+					var ws *rawSocket
+					ws, c = s.openWebSocket()
+					ws.wantCloseLate(1008)
+				}
+				c.endsAt(t, start, 10*time.Second, actors.ReasonConnectTimeout)
+			})
+		})
+	}
 }
 
 func TestSessionThatJoinedIsNotClosedByTheConnectTimeout(t *testing.T) {

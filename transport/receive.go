@@ -30,7 +30,12 @@ type decoder interface {
 // receiver is what one session receives with. One goroutine owns it at a time.
 type receiver struct {
 	decoder decoder // nil before the first message
+	idle    int     // packets of Engine.IO that nobody asked for, since the last message
 }
+
+// idlePackets is how many packets that carry nothing may come between two
+// messages. A stock client sends none.
+const idlePackets = 256
 
 // What a client may do wrong, beside what the codecs find.
 var (
@@ -42,7 +47,7 @@ var (
 	errSecondPOST      = errors.New("second POST while one is under way")
 	errAbortedGET      = errors.New("GET was aborted")
 	errAttachmentsLate = errors.New("attachments did not come in time")
-	errFlood           = errors.New("too many fragments or control frames")
+	errFlood           = errors.New("too many fragments, control frames or empty packets")
 )
 
 // receive handles one Engine.IO packet of the client, except Close. It does not
@@ -55,14 +60,20 @@ func (s *session) receive(p engineio.Packet) error {
 	}
 	switch p.Type {
 	case engineio.Message:
+		s.in.idle = 0
 		return s.message(p)
 	case engineio.Pong:
-		s.pong()
-		return nil
+		if s.pong() {
+			return nil
+		}
 	case engineio.Noop:
-		return nil
+	default:
+		return errPacketType
 	}
-	return errPacketType
+	if s.in.idle++; s.in.idle > idlePackets {
+		return errFlood
+	}
+	return nil
 }
 
 // message handles one message: a Socket.IO packet or a part of one.
@@ -85,6 +96,9 @@ func (s *session) message(m engineio.Packet) error {
 		s.attachments(after > 0)
 	}
 	if complete {
+		if p.Type == socketio.Connect {
+			s.connecting()
+		}
 		s.h.count.packetsIn.Add(1)
 		s.blocked.Store(true)
 		s.conn.Receive(inbound(p))

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/parlor-rooms/parlor/transport/internal/engineio"
 )
@@ -21,7 +22,7 @@ func (r Refusal) wire() engineio.Refusal {
 		return engineio.BadHandshakeMethod
 	case RefusedVersion:
 		return engineio.UnsupportedProtocolVersion
-	case RefusedOrigin, RefusedByGate, RefusedOverload, RefusedDraining:
+	case RefusedOrigin, RefusedByGate, RefusedOverload, RefusedDraining, RefusedRate, RefusedMemory, RefusedAddress:
 		return engineio.Forbidden
 	}
 	return engineio.BadRequest
@@ -32,8 +33,10 @@ func (r Refusal) wire() engineio.Refusal {
 // upstream does it; a wrong origin is 403 for both.
 func (r Refusal) status(upgrade bool) int {
 	switch r {
-	case RefusedOverload, RefusedDraining:
+	case RefusedOverload, RefusedDraining, RefusedRate, RefusedMemory:
 		return http.StatusServiceUnavailable
+	case RefusedAddress:
+		return http.StatusTooManyRequests
 	case RefusedTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case RefusedOrigin:
@@ -45,19 +48,35 @@ func (r Refusal) status(upgrade bool) int {
 	return r.wire().Status()
 }
 
+// message is what a client is told of r.
+func (r Refusal) message() string {
+	switch r {
+	case RefusedDraining:
+		return "shutting down"
+	case RefusedRate:
+		return "too many connect at this moment, try again"
+	case RefusedMemory:
+		return "no room for another connection, try again"
+	case RefusedAddress:
+		return "too many connections from this address"
+	}
+	return r.wire().Message()
+}
+
 // refuse answers a request that is not served, and counts it. An empty message
 // stands for the usual one of the code. A WebSocket upgrade is answered with
 // the bare message, anything else with the JSON body of Engine.IO.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why Refusal, message string) {
 	h.count.refused[why].Add(1)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.cfg.WriteTimeout)) // not every server has deadlines
 	if message == "" {
-		message = why.wire().Message()
+		message = why.message()
 	}
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	upgrade := isUpgrade(r)
 	status := why.status(upgrade)
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		header.Set("Retry-After", refuseAfter)
 	}
 	if why == RefusedTooLarge {

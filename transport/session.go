@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,9 @@ const (
 // A method whose name ends in Locked is called with mu held.
 type session struct {
 	// Set before the session is shared, read-only afterwards.
-	h   *Handler
-	sid string
+	h    *Handler
+	sid  string
+	from netip.Prefix // the client's address, as it is counted
 
 	format atomic.Uint32             // a format; set once, with the first message
 	ws     atomic.Pointer[webSocket] // set once, with mu held
@@ -60,9 +62,9 @@ type session struct {
 	drained   []func()    // given to WhenDrained
 }
 
-func newSession(h *Handler, sid string) *session {
+func newSession(h *Handler, sid string, from netip.Prefix) *session {
 	now := h.now()
-	return &session{h: h, sid: sid, deadlines: deadlines{
+	return &session{h: h, sid: sid, from: from, deadlines: deadlines{
 		ping:    now + h.cfg.PingInterval,
 		connect: now + h.cfg.ConnectTimeout,
 	}}
@@ -156,15 +158,28 @@ func (s *session) ping() {
 	s.Flush()
 }
 
-// pong notes a pong of the client.
-func (s *session) pong() {
+// pong notes a pong of the client, and reports whether it answers a ping.
+func (s *session) pong() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != stateOpen {
+		return true
+	}
+	now := s.h.now()
+	answers := s.deadlines.pong(now, s.h.cfg.PingInterval)
+	s.rearmLocked(now)
+	return answers
+}
+
+// connecting notes a CONNECT of the client.
+func (s *session) connecting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateOpen || s.deadlines.asked {
 		return
 	}
 	now := s.h.now()
-	s.deadlines.pong(now, s.h.cfg.PingInterval)
+	s.deadlines.connecting(now, s.h.cfg.AdmitTimeout)
 	s.rearmLocked(now)
 }
 

@@ -20,6 +20,9 @@ const (
 	RefusedVersion    Refusal = "unsupported_version" // 400, code 5
 	RefusedOverload   Refusal = "overloaded"          // 503, code 4: Gate.Accept cannot take it now
 	RefusedDraining   Refusal = "draining"            // 503, code 4: Handler.Close was called
+	RefusedRate       Refusal = "connect_rate"        // 503, code 4: more than Config.ConnectRate
+	RefusedMemory     Refusal = "memory"              // 503, code 4: Handler.Relieve was told so
+	RefusedAddress    Refusal = "too_many_of_address" // 429, code 4: more than Config.MaxPerAddress
 	RefusedTooLarge   Refusal = "too_large"           // 413: a POST above Config.MaxPayload
 	RefusedSecondGET  Refusal = "second_get"          // 400, code 3, and the session is closed
 	RefusedSecondPOST Refusal = "second_post"         // 400, code 3, and the session is closed
@@ -46,9 +49,10 @@ type Stats struct {
 	Upgraded        uint64 // sessions that moved from polling to WebSocket
 	ProbesAbandoned uint64 // WebSockets that came to upgrade and did not
 
-	Refused map[Refusal]uint64
-	Closed  map[actors.LeaveReason]uint64
-	Dropped map[Drop]uint64 // packets
+	Refused  map[Refusal]uint64
+	Closed   map[actors.LeaveReason]uint64
+	Violated map[Violation]uint64 // sessions closed with ReasonProtocolError, by what was wrong
+	Dropped  map[Drop]uint64      // packets
 
 	PacketsIn  uint64 // Socket.IO packets given to the runtime
 	PacketsOut uint64 // packets taken by Push
@@ -67,6 +71,7 @@ func (h *Handler) Stats() Stats {
 		ProbesAbandoned: c.probesAbandoned.Load(),
 		Refused:         snapshot(c.refused),
 		Closed:          snapshot(c.closed),
+		Violated:        snapshot(c.violated),
 		Dropped:         snapshot(c.dropped),
 		PacketsIn:       c.packetsIn.Load(),
 		PacketsOut:      c.packetsOut.Load(),
@@ -82,6 +87,7 @@ type counters struct {
 	opened, upgraded, probesAbandoned atomic.Uint64
 	refused                           map[Refusal]*atomic.Uint64
 	closed                            map[actors.LeaveReason]*atomic.Uint64
+	violated                          map[Violation]*atomic.Uint64
 	dropped                           map[Drop]*atomic.Uint64
 	packetsIn, bytesIn                atomic.Uint64
 	_                                 [64]byte // writers of out and in are different cores
@@ -91,12 +97,15 @@ type counters struct {
 func newCounters() counters {
 	return counters{
 		refused: closedList(RefusedTransport, RefusedSID, RefusedMethod, RefusedRequest, RefusedOrigin,
-			RefusedByGate, RefusedVersion, RefusedOverload, RefusedDraining, RefusedTooLarge,
-			RefusedSecondGET, RefusedSecondPOST),
+			RefusedByGate, RefusedVersion, RefusedOverload, RefusedDraining, RefusedRate, RefusedMemory, RefusedAddress,
+			RefusedTooLarge, RefusedSecondGET, RefusedSecondPOST),
 		closed: closedList(actors.ReasonClientLeft, actors.ReasonTransportClosed, actors.ReasonTransportError,
 			actors.ReasonPingTimeout, actors.ReasonConnectTimeout, actors.ReasonProtocolError,
 			actors.ReasonTooSlow, actors.ReasonKicked, actors.ReasonReplaced, actors.ReasonExpired,
 			actors.ReasonRevoked, actors.ReasonRoomClosed, actors.ReasonNodeLost, actors.ReasonShutdown),
+		violated: closedList(ViolatedSize, ViolatedPackets, ViolatedFlood, ViolatedText, ViolatedBase64,
+			ViolatedDepth, ViolatedName, ViolatedAttachments, ViolatedLate, ViolatedOrder, ViolatedFrame,
+			ViolatedPacket, ViolatedNode),
 		dropped: closedList(DroppedVolatile, DroppedTooSlow, DroppedClosed),
 	}
 }

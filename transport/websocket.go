@@ -22,10 +22,11 @@ const (
 	// does not fit is read past it.
 	readBuffer = 512
 
-	// fragmentBytes is how many bytes on the wire a message may take beyond
-	// MaxPayload, in frame headers and in control frames before or inside it. A
-	// browser fragments at 64 KiB or more.
-	fragmentBytes = 64 << 10
+	// overheadBytes is how many bytes on the wire a message may take beside its
+	// payload, in frame headers and in control frames before or inside it: some
+	// 2,700 fragments. A browser fragments at 64 KiB or more, so that MaxPayload
+	// takes it 16.
+	overheadBytes = 16 << 10
 
 	// controlFrames is how many pings and pongs may come between two messages.
 	// A client sends a message, its Engine.IO pong, every PingInterval.
@@ -43,11 +44,12 @@ type webSocket struct {
 	buffer  *bufio.Reader // gorilla's, of what Read reads
 
 	// Owned by the reader.
-	budget   int   // how many more bytes may be read before a message must have come
-	controls int   // control frames since the last message
-	readErr  error // of raw
-	probing  bool  // it came to upgrade the session, and has not yet
-	goodbye  bool  // the client has sent a close frame, and nothing comes behind it
+	overhead int       // how many more bytes beside payload may be read before a message must have come
+	controls int       // control frames since the last message
+	readErr  error     // of raw
+	probing  bool      // it came to upgrade the session, and has not yet
+	goodbye  bool      // the client has sent a close frame, and nothing comes behind it
+	message  io.Reader // gorilla's, of the message in progress
 	limited  io.LimitedReader
 }
 
@@ -113,7 +115,7 @@ func (ws *webSocket) turnAway() {
 // BenchmarkIdleSocket has what that saves.
 func (ws *webSocket) read() {
 	for {
-		ws.budget = ws.s.h.cfg.MaxPayload + fragmentBytes
+		ws.overhead = overheadBytes
 		// The wait is here and not inside gorilla, where the stack is deeper.
 		// gorilla meets the error again.
 		_, _ = ws.buffer.Peek(1)
@@ -196,7 +198,8 @@ func (ws *webSocket) next() (engineio.Packet, *scratch, error) {
 		return engineio.Packet{}, nil, err
 	}
 	ws.controls = 0
-	ws.limited = io.LimitedReader{R: r, N: int64(limit) + 1}
+	ws.message = r
+	ws.limited = io.LimitedReader{R: (*payloadReader)(ws), N: int64(limit) + 1}
 	buf := ws.s.h.scratch.get()
 	if err := buf.readFrom(&ws.limited, limit); err != nil {
 		ws.s.h.scratch.put(buf)
@@ -218,6 +221,16 @@ func (ws *webSocket) next() (engineio.Packet, *scratch, error) {
 		return engineio.Packet{}, nil, err
 	}
 	return p, buf, nil
+}
+
+// payloadReader reads the payload of the message in progress, which is no
+// overhead.
+type payloadReader webSocket
+
+func (p *payloadReader) Read(b []byte) (int, error) {
+	n, err := p.message.Read(b)
+	p.overhead += n
+	return n, err
 }
 
 // ending says how a session ends whose reader met err.

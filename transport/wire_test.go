@@ -138,6 +138,9 @@ func TestRuntimeRefusesHandshakes(t *testing.T) {
 	}
 }
 
+// errGate is a refusal of the runtime that is no fault of the client's.
+var errGate = actors.Errorf(actors.CodeOverloaded, "the node takes no more connections")
+
 func TestRuntimeIsToldOfTheRequest(t *testing.T) {
 	s := serve(t, Config{})
 	s.must("GET", s.url("transport=polling&t=x1&b64=1&room=q3&room=q4"), "", "Authorization", "Bearer x", "Cookie", "a=b", "Sec-Fetch-Site", "same-origin")

@@ -19,10 +19,9 @@ func TestReadAuthTakesWhatIsParlorsAndNothingElse(t *testing.T) {
 		"only ours":             {`{"token":"t","pid":"p","offset":"o","$parlor":{"x":1}}`, authPayload{"t", "p", "o", nil}},
 		"only theirs":           {` {"name" : "Ada","n":1.50,"é":"\u00e9<"} `, authPayload{Rest: json.RawMessage(`{"name" : "Ada","n":1.50,"é":"\u00e9<"}`)}},
 		"both":                  {`{"z":1e3,"token":"t","a" : {"token":"inner"},"pid":null}`, authPayload{Token: "t", Rest: json.RawMessage(`{"z":1e3,"a" : {"token":"inner"}}`)}},
-		"other cases are not":   {`{"token":"a","TOKEN":"b","Pid":1}`, authPayload{Token: "a", Rest: json.RawMessage(`{"TOKEN":"b","Pid":1}`)}},
-		"the last one counts":   {`{"token":"a","token":"b","offset":"x","offset":null}`, authPayload{Token: "b"}},
+		"other cases are not":   {`{"TOKEN":"b","Pid":1}`, authPayload{Rest: json.RawMessage(`{"TOKEN":"b","Pid":1}`)}},
 		"escapes are no escape": {`{"\u0074oken":"a","\u0024parlor":1,"x":2}`, authPayload{Token: "a", Rest: json.RawMessage(`{"x":2}`)}},
-		"their repetitions":     {`{"x":1,"x":2}`, authPayload{Rest: json.RawMessage(`{"x":1,"x":2}`)}},
+		"repetitions within":    {`{"x":{"y":1,"y":2}}`, authPayload{Rest: json.RawMessage(`{"x":{"y":1,"y":2}}`)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := readAuth([]byte(c.in))
@@ -34,6 +33,7 @@ func TestReadAuthTakesWhatIsParlorsAndNothingElse(t *testing.T) {
 }
 
 func TestReadAuthSaysWhatDoesNotFit(t *testing.T) {
+	const twice = "auth: a key comes twice, upper and lower case being the same"
 	for in, want := range map[string]string{
 		`[]`:                     "auth: want an object",
 		`"token"`:                "auth: want an object",
@@ -41,7 +41,13 @@ func TestReadAuthSaysWhatDoesNotFit(t *testing.T) {
 		`{"token":5}`:            "auth: token: want a string",
 		`{"offset":{},"pid":[]}`: "auth: offset: want a string",
 		`{"pid":[],"offset":{}}`: "auth: pid: want a string",
-		`{"token":5,"token":""}`: "auth: token: want a string",
+		`{"token":5,"token":""}`: twice,
+		`{"x":1,"x":1}`:          twice,
+		`{"sub":"u","SUB":"r"}`:  twice,
+		`{"token":1,"TOKEN":2}`:  twice,
+		`{"x":1,"\u0058":2}`:     twice,
+		`{"kid":1,"\u212aid":2}`: twice, // the Kelvin sign, which encoding/json takes for a k
+		`{"sub":1,"\u017fub":2}`: twice, // the long s
 	} {
 		_, err := readAuth([]byte(in))
 		if e := actors.AsError(err); e == nil || e.Code != actors.CodeBadAuth || e.Message != want {

@@ -21,7 +21,7 @@ func (s *server) accept(srv *http.Server, address string, failed func(error)) (*
 	if err != nil {
 		return nil, err
 	}
-	l := &listening{inner, make(chan struct{})}
+	l := &listening{bounded{inner}, make(chan struct{})}
 	go func() { // stop waits for it
 		defer close(l.done)
 		if err := srv.Serve(l); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {

@@ -139,10 +139,11 @@ func (s *server) nodePart() part {
 			}
 			var err error
 			s.node, err = node.New(node.Config{
-				Kinds:        kinds,
-				DrainTimeout: s.cfg.StopWithin * 9 / 10, // the rest is for what follows
-				Logger:       s.logger("node"),
-				Meter:        s.telemetry.Meter(),
+				Kinds:          kinds,
+				MaxConnections: connections(s.cfg.Transport.MaxConnections, openFiles()),
+				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows
+				Logger:         s.logger("node"),
+				Meter:          s.telemetry.Meter(),
 			})
 			if err != nil {
 				cancel()
@@ -174,28 +175,17 @@ func (s *server) sessionsPart() part {
 	return part{
 		name: "sessions",
 		start: func(func(error)) error {
-			t := s.cfg.Transport
 			var err error
-			s.transport, err = transport.New(s.node, transport.Config{
-				Path:           t.Path,
-				PingInterval:   t.PingInterval,
-				PingTimeout:    t.PingTimeout,
-				ConnectTimeout: t.ConnectTimeout,
-				CloseTimeout:   min(3*time.Second, s.cfg.StopWithin/2),
-				MaxPayload:     t.MaxPayload,
-				Outbox:         transport.Limits{Bytes: t.Outbox.Bytes, Packets: t.Outbox.Packets},
-				Transports:     t.Transports,
-				Cookie:         t.Cookie,
-				Origins:        t.Origins,
-				Logger:         s.logger("transport"),
-				Meter:          s.telemetry.Meter(),
-			})
+			s.transport, err = transport.New(s.node, s.transportConfig())
 			if err != nil {
 				return err
 			}
 			routes, err := s.routes()
-			s.public, s.silent = s.httpServer(s.transport.Mount(routes))
-			return err
+			if err != nil {
+				return err
+			}
+			s.public, s.silent = s.httpServer(s.transport.Mount(timed(routes)))
+			return nil
 		},
 		stop: func(limit context.Context) error {
 			// Shutdown knows nothing of WebSockets and would wait for every poll.

@@ -4,6 +4,7 @@ package config
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,7 +44,13 @@ type Transport struct {
 	Transports     []string      `key:"transports" default:"polling,websocket" oneof:"polling,websocket" doc:"Transports that are offered."`
 	PingInterval   time.Duration `key:"ping_interval" default:"25s" min:"100ms" max:"1h" doc:"How long after a pong the next ping is sent."`
 	PingTimeout    time.Duration `key:"ping_timeout" default:"20s" min:"100ms" max:"1h" doc:"How long a client may take to answer a ping."`
-	ConnectTimeout time.Duration `key:"connect_timeout" default:"45s" min:"1s" max:"1h" doc:"How long a connection may stay without entering any room."`
+	ConnectTimeout time.Duration `key:"connect_timeout" default:"10s" min:"1s" max:"1h" doc:"How long a connection may stay without asking to enter a room."`
+	AdmitTimeout   time.Duration `key:"admit_timeout" default:"45s" min:"1s" max:"1h" doc:"How long it may then stay without being let into one."`
+	ConnectRate    int           `key:"connect_rate" default:"500" min:"1" max:"1000000" doc:"Connections that are taken per second, those of two seconds at once after a rest. More are answered 503."`
+	MaxConnections int           `key:"max_connections" default:"0" min:"0" max:"10000000" doc:"Connections at a time; more are answered 503. 0 means nine tenths of the files that the process may open, and at most 100000."`
+	MaxPerAddress  int           `key:"max_per_address" default:"1000" min:"0" max:"10000000" doc:"Connections of one client address, or IPv6 network of 64 bits, at a time; more are answered 429. 0 means no limit."`
+	TrustedProxies []string      `key:"trusted_proxies" doc:"Addresses and networks, as 10.0.0.0/8, of the proxies in front. Without them all clients have the address of the proxy."`
+	ForwardedBy    string        `key:"forwarded_header" default:"X-Forwarded-For" oneof:"X-Forwarded-For,Forwarded" doc:"Header in which those proxies say for whom they speak."`
 	MaxPayload     int           `key:"max_payload" default:"1000000" min:"1024" max:"1000000000" doc:"Longest message of a client, in bytes."`
 	Origins        []string      `key:"origins" doc:"Web origins whose pages may connect, as https://example.org, or https://*.example.org for every host below it. Empty means this server's own and those of a loopback host; * means every origin."`
 	Cookie         string        `key:"cookie" doc:"Name of a cookie with the session id, for load balancers. Empty means none."`
@@ -94,6 +101,14 @@ func (t Transport) Check(bad func(want string, path ...string)) {
 		if o != "*" && !validOrigin(o) {
 			bad("want origins such as https://example.org or https://*.example.org: lower case, no path, and no port that is the scheme's own", "origins")
 			break
+		}
+	}
+	for _, p := range t.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			if a, err := netip.ParseAddr(p); err != nil || a.Zone() != "" {
+				bad("want addresses or networks such as 10.0.0.0/8", "trusted_proxies")
+				break
+			}
 		}
 	}
 	if t.Cookie == "" {

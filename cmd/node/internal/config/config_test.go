@@ -99,6 +99,8 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"ping_interval", "transport: {ping_interval: 1ms}", `parlor.yaml:1:28: transport.ping_interval: "1ms": want a duration such as 33ms or 1m30s, 100ms to 1h`},
 		{"ping_timeout", "transport: {ping_timeout: 2h}", `parlor.yaml:1:27: transport.ping_timeout: "2h": want a duration such as 33ms or 1m30s, 100ms to 1h`},
 		{"connect_timeout", "transport: {connect_timeout: soon}", `parlor.yaml:1:30: transport.connect_timeout: "soon": want a duration such as 33ms or 1m30s, 1s to 1h`},
+		{"trusted proxy", "transport: {trusted_proxies: [proxy.example]}", `parlor.yaml:1:30: transport.trusted_proxies: "proxy.example": want addresses or networks such as 10.0.0.0/8`},
+		{"forwarded header", "transport: {forwarded_header: X-Real-IP}", `parlor.yaml:1:31: transport.forwarded_header: "X-Real-IP": want X-Forwarded-For or Forwarded`},
 		{"max_payload", "transport: {max_payload: 1MB}", `parlor.yaml:1:26: transport.max_payload: "1MB": want a whole number, 1024 to 1000000000`},
 		{"outbox.bytes", "transport: {outbox: {bytes: 0}}", `parlor.yaml:1:29: transport.outbox.bytes: "0": want a whole number, 4096 to 1073741824`},
 		{"outbox.packets", "transport: {outbox: {packets: 99999}}", `parlor.yaml:1:31: transport.outbox.packets: "99999": want a whole number, 16 to 65536`},
