@@ -9,9 +9,9 @@ import (
 // ends at the latest, may be made from any goroutine and may be repeated.
 type Registry interface {
 	// Beat renews the lease of a node, or takes one with b.Join set, and
-	// returns everybody who has one. Whoever let his lapse loses it, unless
-	// nobody at all has beaten for b.Gap: then everybody's is extended, for
-	// the registry was away.
+	// returns everybody who has one. A beat with b.Sure set ends the leases
+	// that have lapsed; if nobody has sent one for b.Gap it extends all of
+	// them by b.TTL instead, for the registry was away.
 	Beat(ctx context.Context, b Beat) (Roll, error)
 
 	// Expire ends the lease of a node that is known to have ended, or of the
@@ -29,6 +29,8 @@ type Beat struct {
 	TTL  time.Duration // of the lease, from when the registry has the beat
 	Gap  time.Duration // see Registry.Beat
 	Join bool          // the first one: an older node of the same address loses its lease
+	Seen uint64        // the latest Roll.Tick
+	Sure bool          // the beat before was answered: the node hears what it asks for
 }
 
 // Roll answers a Beat.
@@ -36,12 +38,11 @@ type Roll struct {
 	Lost    bool     // the lease is over; the rest is not set
 	Members []Member // everybody with a lease, in no particular order
 
-	// Tick counts beats. One that is lower than the one before says that the
-	// registry has lost its latest changes.
+	// Tick counts beats.
 	Tick uint64
-	// Fresh says that a lease that was to be renewed was unknown, though
-	// nobody ended it, and was taken anew: the registry has lost it.
-	Fresh bool
-	// Age is since when the registry's data set exists.
+	// Data names the registry's data set. It is another one after the registry
+	// was emptied, or has seen from Beat.Seen that it was rolled back.
+	Data uint64
+	// Age is since when the data set exists.
 	Age time.Duration
 }
