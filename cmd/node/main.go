@@ -32,7 +32,7 @@ func main() {
 			os.Exit(128 + int(s))
 		}
 	}()
-	m := app.Main{Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	m := app.Main{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	if err := m.Run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "parlor: %v\n", err)
 		os.Exit(1)

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -145,18 +146,18 @@ func Explain(token string) (Explained, error) {
 	if len(token) > MaxToken {
 		return Explained{}, fmt.Errorf("the token has %d bytes: want at most %d", len(token), MaxToken)
 	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return Explained{}, fmt.Errorf("the token has %d parts: want three with dots between them", len(parts))
+	}
 	p := jwt.NewParser(jwt.WithStrictDecoding())
-	var c json.RawMessage
-	_, parts, err := p.ParseUnverified(token, jwt.MapClaims{})
-	if len(parts) < 2 {
-		return Explained{}, errors.Join(errors.New("a token has three parts with dots between them"), err)
+	var said [2]json.RawMessage
+	for i, name := range []string{"header", "claims"} {
+		text, err := p.DecodeSegment(parts[i])
+		if err != nil || !json.Valid(text) {
+			return Explained{}, fmt.Errorf("the %s of the token: want JSON in base64url", name)
+		}
+		said[i] = text
 	}
-	h, err := p.DecodeSegment(parts[0])
-	if err == nil {
-		c, err = p.DecodeSegment(parts[1])
-	}
-	if err == nil && (!json.Valid(h) || !json.Valid(c)) {
-		err = errors.New("its first two parts are not JSON in base64url")
-	}
-	return Explained{Header: h, Claims: c}, err
+	return Explained{Header: said[0], Claims: said[1]}, nil
 }

@@ -19,8 +19,8 @@ func run(t *testing.T, env []string, args ...string) (stdout string, err error) 
 }
 
 func TestConfigPrintShowsWhatIsInEffect(t *testing.T) {
-	path := file(t, "log: {level: warn}\nlisten: :1\nadmin: {token: correct-horse-battery}\n")
-	out, err := run(t, []string{"PARLOR_LISTEN=:2", "PARLOR_STOP_WITHIN=20s"}, "config", "print", "-c", path, "--stop-within=30s")
+	path := file(t, "log: {level: warn}\nlisten: 127.0.0.1:1\nadmin: {token: correct-horse-battery}\n")
+	out, err := run(t, []string{"PARLOR_LISTEN=127.0.0.1:2", "PARLOR_STOP_WITHIN=20s"}, "config", "print", "-c", path, "--stop-within=30s")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestConfigPrintShowsWhatIsInEffect(t *testing.T) {
 		lines[strings.Join(strings.Fields(line), " ")] = true
 	}
 	for _, want := range []string{
-		"listen: :2 # PARLOR_LISTEN",
+		"listen: 127.0.0.1:2 # PARLOR_LISTEN",
 		"stop_within: 30s # --stop-within",
 		"level: warn # " + path + ":1:14",
 		"token: '[redacted]' # " + path + ":3:16",
@@ -97,7 +97,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"serve", "config", "version"} {
+	for _, command := range []string{"serve", "config", "token", "version"} {
 		if !strings.Contains(out, "\n  "+command) {
 			t.Errorf("%s is not in\n%s", command, out)
 		}
@@ -108,7 +108,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 }
 
 func TestMainHasNoGlobalState(t *testing.T) {
-	if _, err := run(t, []string{"PARLOR_LISTEN=:1"}, "config", "print", "--log-level=debug"); err != nil {
+	if _, err := run(t, []string{"PARLOR_LISTEN=127.0.0.1:1"}, "config", "print", "--log-level=debug"); err != nil {
 		t.Fatal(err)
 	}
 	out, err := run(t, nil, "config", "print")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,9 @@ import (
 
 // Main is one run of the program. Set its fields, then call Run once.
 type Main struct {
-	Args    []string // without the program's name
-	Env     []string // as os.Environ
+	Args    []string  // without the program's name
+	Env     []string  // as os.Environ
+	Stdin   io.Reader // nil means none
 	Stdout  io.Writer
 	Stderr  io.Writer // also takes the log
 	Version string    // empty means the one the build knows
@@ -53,8 +55,11 @@ func (m *Main) Run(ctx context.Context) error {
 		Args:          cobra.NoArgs,
 		RunE:          help,
 	}
-	root.AddCommand(m.serveCommand(schema), m.configCommand(schema), m.versionCommand())
+	root.AddCommand(m.serveCommand(schema), m.configCommand(schema), m.tokenCommand(schema), m.versionCommand())
 	root.SetArgs(m.Args)
+	if root.SetIn(m.Stdin); m.Stdin == nil {
+		root.SetIn(strings.NewReader(""))
+	}
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

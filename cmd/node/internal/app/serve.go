@@ -137,9 +137,14 @@ func (s *server) nodePart() part {
 			for _, name := range slices.Sorted(maps.Keys(all)) {
 				kinds = append(kinds, relay.New(name, all[name]))
 			}
-			var err error
+			authenticator, err := s.authenticator()
+			if err != nil {
+				cancel()
+				return err
+			}
 			s.node, err = node.New(node.Config{
 				Kinds:          kinds,
+				Authenticator:  authenticator,
 				MaxConnections: connections(s.cfg.Transport.MaxConnections, openFiles()),
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows
 				Logger:         s.logger("node"),

@@ -22,6 +22,7 @@ type Config struct {
 	StopWithin time.Duration           `key:"stop_within" default:"10s" min:"1s" max:"10m" doc:"How long each part of the server may take to stop."`
 	Log        Log                     `key:"log" doc:"What the server writes to its standard error."`
 	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
+	Auth       Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
 	Transport  Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
 	Kinds      map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
 }
@@ -68,6 +69,7 @@ func Schema() (*settings.Schema[Config], error) { return settings.New[Config]("P
 
 // Check implements settings.Checker.
 func (c Config) Check(bad func(want string, path ...string)) {
+	c.checkOpen(bad)
 	for kind := range c.Kinds {
 		if !actors.ValidKindName(kind) {
 			bad("want the name of a kind: [a-z][a-z0-9-]{0,31}", "kinds", kind)

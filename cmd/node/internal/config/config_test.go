@@ -118,6 +118,20 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"history of a kept event", "kinds: {lobby: {events: {chat: {keep: true, history: 1}}}}", `parlor.yaml:1:54: kinds.lobby.events.chat.history: "1": want 0 where keep is true: a newcomer gets kept values anyway`},
 		{"reserved event", "kinds: {lobby: {events: {'auth:x': }}}", `parlor.yaml:1:26: kinds.lobby.events."auth:x": this event name is reserved`},
 		{"profile", "kinds: {lobby: {profile: [pid]}}", `parlor.yaml:1:26: kinds.lobby.profile: "pid": the key pid of the CONNECT payload is not the room's`},
+		{"open to the world", "listen: :8080", `parlor.yaml:1:9: listen: ":8080": others can reach this address and may do everything: want tokens (section auth), a loopback address such as 127.0.0.1:8080, or auth.anonymous: allow (PARLOR_AUTH_ANONYMOUS=allow) if that is what is meant`},
+		{"keys without an issuer", "auth: {key_file: k, audience: a}", `parlor.yaml:1:1: auth.issuer: want the issuer of the tokens that the keys are for`},
+		{"keys without an audience", "auth: {key_file: k, issuer: i}", `parlor.yaml:1:1: auth.audience: want the audience of the tokens that the keys are for: the name by which the issuer knows this server`},
+		{"an issuer without keys", "auth: {issuer: i}", `parlor.yaml:1:16: auth.issuer: "i": want key, key_file, keys or jwks as well: tokens cannot be checked without`},
+		{"nobody", "auth: {anonymous: refuse}", `parlor.yaml:1:19: auth.anonymous: "refuse": want key, key_file, keys or jwks as well: nobody could enter`},
+		{"two keys", "auth: {key: s, key_file: k, issuer: i, audience: a}", `parlor.yaml:1:26: auth.key_file: "k": want key or key_file, not both`},
+		{"method", "auth: {method: none}", `parlor.yaml:1:16: auth.method: "none": want HS256, HS384, HS512, RS256, ES256 or EdDSA`},
+		{"jwks over http", "auth: {jwks: 'http://a/', issuer: i, audience: a}", `parlor.yaml:1:14: auth.jwks: "http://a/": want https://…: whoever can change keys on their way can be anybody`},
+		{"authorities of nothing", "auth: {jwks_ca: f}", `parlor.yaml:1:17: auth.jwks_ca: "f": want jwks as well`},
+		{"half a key", "auth: {issuer: i, audience: a, keys: {k1: {file: f}}}", `parlor.yaml:1:39: auth.keys.k1: want a kid, and both method and file`},
+		{"leeway", "auth: {leeway: 31s}", `parlor.yaml:1:16: auth.leeway: "31s": want a duration such as 33ms or 1m30s, 0s to 30s`},
+		{"max_lifetime", "auth: {max_lifetime: 25h}", `parlor.yaml:1:22: auth.max_lifetime: "25h": want a duration such as 33ms or 1m30s, 1m to 24h`},
+		{"guests that are not let in", "auth: {key_file: k, issuer: i, audience: a, guests: {lobby/*: [join]}}", `parlor.yaml:1:53: auth.guests: want anonymous: allow as well, for there are no guests otherwise`},
+		{"guests that fly", "auth: {guests: {lobby/*: [fly]}}", `parlor.yaml:1:16: auth.guests: grant 0: operation "fly": want create, join, publish, publish:EVENT, presence, history or moderate`},
 		{"misspelt", "kinds: {lobby: {evnets: {}}}", `parlor.yaml:1:17: kinds.lobby.evnets: unknown key, did you mean events?`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,7 +180,7 @@ func TestEverySettingHasAFlagButSecrets(t *testing.T) {
 	}
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	schema.Flags(fs)
-	for name, want := range map[string]bool{"listen": true, "admin-listen": true, "transport-outbox-bytes": true, "kinds": true, "admin-token": false} {
+	for name, want := range map[string]bool{"listen": true, "admin-listen": true, "transport-outbox-bytes": true, "kinds": true, "admin-token": false, "auth-keys": true, "auth-key": false} {
 		if (fs.Lookup(name) != nil) != want {
 			t.Errorf("--%s is there: %v", name, !want)
 		}
@@ -185,6 +199,33 @@ func TestConfigurationFilesInTheRepositoryAreValid(t *testing.T) {
 	for _, file := range files {
 		if _, err := schema.Load(settings.Sources{File: file}); err != nil {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestWhoMayComeInWithoutAToken(t *testing.T) {
+	const tokens = "issuer: i, audience: a, key_file: k"
+	for _, c := range []struct {
+		file string
+		want bool
+	}{
+		{"listen: 127.0.0.1:1", true},
+		{"listen: localhost:1", true},
+		{"listen: '[::1]:1'", true},
+		{"{listen: ':1', auth: {anonymous: allow}}", true},
+		{"{listen: ':1', auth: {" + tokens + "}}", false},
+		{"{listen: '127.0.0.1:1', auth: {" + tokens + "}}", false},
+		{"{listen: ':1', auth: {anonymous: allow, " + tokens + "}}", true},
+		{"{listen: ':1', auth: {anonymous: refuse, " + tokens + "}}", false},
+	} {
+		l, err := load(t, c.file)
+		if err != nil || l.Value.Auth.LetsAnonymousIn() != c.want {
+			t.Errorf("%s: %v, want %v", c.file, err, c.want)
+		}
+	}
+	for _, host := range []string{"", "0.0.0.0", "[::]", "192.168.1.5", "example.org", "127.0.0.1.example.org"} {
+		if _, err := load(t, "listen: '"+host+":1'"); err == nil {
+			t.Errorf("%q serves everybody without a word", host)
 		}
 	}
 }
