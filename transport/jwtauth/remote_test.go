@@ -230,7 +230,10 @@ func TestWithoutKeysNobodyIsAccepted(t *testing.T) {
 }
 
 func TestAFetchIsBoundedAndFollowsNobody(t *testing.T) {
+	outer := t // its servers are closed after the release of their handlers
 	elsewhere := publish(t, "k1")
+	release := make(chan struct{})
+	defer close(release)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
@@ -244,13 +247,13 @@ func TestAFetchIsBoundedAndFollowsNobody(t *testing.T) {
 		"an endless header": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 100<<10))
 		}, "header"},
-		"no end": {func(w http.ResponseWriter, r *http.Request) {
+		"no end": {func(w http.ResponseWriter, _ *http.Request) {
 			w.(http.Flusher).Flush()
-			<-r.Context().Done()
+			<-release
 		}, "exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := publish(t)
+			p := publish(outer)
 			p.change(c.answer)
 			a := p.authenticator(JWKS{})
 			if a.remote.client.Timeout != 3*time.Second {
