@@ -1,0 +1,9 @@
+//go:build long
+
+package embedded_test
+
+const (
+	kills = 1000 // of a writing process
+	flips = 400  // per file
+	cuts  = 1000 // of power
+)

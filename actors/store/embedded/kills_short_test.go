@@ -1,0 +1,9 @@
+//go:build !long
+
+package embedded_test
+
+const (
+	kills = 8  // of a writing process
+	flips = 25 // per file
+	cuts  = 30 // of power
+)
