@@ -102,6 +102,9 @@ func (h *Handler) add(s *session) Refusal {
 	if h.closing || h.sessions[s.sid] != nil {
 		return RefusedDraining
 	}
+	if h.relieves(ReliefRefuse) {
+		return RefusedMemory
+	}
 	if why := h.admitted.admit(h.now(), s.from); why != "" {
 		return why
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -32,6 +33,7 @@ type Handler struct {
 	done   context.Context     // done from the start, for what must not wait
 
 	count   counters
+	relief  atomic.Uint32 // a Relief
 	gzip    compressor
 	scratch scratchPool
 

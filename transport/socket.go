@@ -16,6 +16,10 @@ func (s *session) Push(p *actors.Packet) error {
 	if p.Type == actors.PacketConnect {
 		s.joined()
 	}
+	if p.Class == actors.Volatile && s.h.relieves(ReliefShed) {
+		s.h.count.dropped[DroppedMemory].Add(1)
+		return actors.ErrDropped
+	}
 	if ws := s.ws.Load(); ws != nil {
 		return s.pushWebSocket(ws, p)
 	}

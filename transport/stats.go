@@ -21,7 +21,7 @@ const (
 	RefusedOverload   Refusal = "overloaded"          // 503, code 4: Gate.Accept cannot take it now
 	RefusedDraining   Refusal = "draining"            // 503, code 4: Handler.Close was called
 	RefusedRate       Refusal = "connect_rate"        // 503, code 4: more than Config.ConnectRate
-	RefusedMemory     Refusal = "memory"              // 503, code 4: Handler.Relieve was told so
+	RefusedMemory     Refusal = "memory"              // 503, code 4: ReliefRefuse
 	RefusedAddress    Refusal = "too_many_of_address" // 429, code 4: more than Config.MaxPerAddress
 	RefusedTooLarge   Refusal = "too_large"           // 413: a POST above Config.MaxPayload
 	RefusedSecondGET  Refusal = "second_get"          // 400, code 3, and the session is closed
@@ -35,6 +35,7 @@ type Drop string
 // The drops.
 const (
 	DroppedVolatile Drop = "volatile_lagging" // a volatile packet, and the client lags
+	DroppedMemory   Drop = "memory"           // a volatile packet: ReliefShed
 	DroppedTooSlow  Drop = "outbox_full"      // the packet that did not fit and what waited before it
 	DroppedClosed   Drop = "closed"           // what still waited when a session ended for another reason
 )
@@ -106,7 +107,7 @@ func newCounters() counters {
 		violated: closedList(ViolatedSize, ViolatedPackets, ViolatedFlood, ViolatedText, ViolatedBase64,
 			ViolatedDepth, ViolatedName, ViolatedAttachments, ViolatedLate, ViolatedOrder, ViolatedFrame,
 			ViolatedPacket, ViolatedNode),
-		dropped: closedList(DroppedVolatile, DroppedTooSlow, DroppedClosed),
+		dropped: closedList(DroppedVolatile, DroppedMemory, DroppedTooSlow, DroppedClosed),
 	}
 }
 

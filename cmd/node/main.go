@@ -22,6 +22,8 @@ import (
 var version string
 
 func main() {
+	membership, _ := os.ReadFile("/proc/self/cgroup") // not there: no limit
+	limitMemory("/sys/fs/cgroup", membership)
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)

@@ -15,6 +15,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/governor"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/playground"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
 	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
@@ -34,6 +35,7 @@ type server struct {
 	telemetry *telemetry.Telemetry
 	node      *node.Node
 	transport *transport.Handler
+	governor  *governor.Governor // nil: the process has no memory limit
 	public    *http.Server
 	silent    *silent // of public
 	addresses Addresses
@@ -78,7 +80,7 @@ func (s *server) logger(part string) *slog.Logger {
 // the server says that it is not ready, accepts nobody, closes its sessions so
 // that stock clients come back elsewhere, and lets its rooms end.
 func (s *server) parts() []part {
-	parts := []part{s.telemetryPart(), s.nodePart(), s.sessionsPart(), s.publicPart(), s.readyPart()}
+	parts := []part{s.telemetryPart(), s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart(), s.readyPart()}
 	if s.cfg.Admin.Listen != "" {
 		parts = slices.Insert(parts, 1, s.adminPart())
 	}

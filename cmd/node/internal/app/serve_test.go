@@ -197,7 +197,7 @@ func TestStopsInOrderAndLeavesNothing(t *testing.T) {
 			order = append(order, strings.Trim(part, `"`))
 		}
 	}
-	if got := strings.Join(order, ", "); got != "readiness, listener, sessions, node, admin listener, telemetry" {
+	if got := strings.Join(order, ", "); got != "readiness, listener, memory, sessions, node, admin listener, telemetry" {
 		t.Errorf("the parts stopped in the order %s", got)
 	}
 	idle.Close()
