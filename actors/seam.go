@@ -109,8 +109,11 @@ type Packet struct {
 	// Class says what may happen to the packet when its reader is slow.
 	Class Class
 
+	// Received is when a transport had read the packet; zero for packets that
+	// are sent.
+	Received time.Time
 	// Trace names the span in which the packet was received or made, if it is
-	// sampled.
+	// sampled. The runtime sets it.
 	Trace Trace
 
 	encoded [encodedSlots]atomic.Pointer[any]

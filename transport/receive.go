@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/transport/internal/engineio"
@@ -81,6 +82,7 @@ func (s *session) message(m engineio.Packet) error {
 	if s.in.decoder == nil {
 		s.in.decoder = s.detect(m)
 	}
+	read := time.Now()
 	before := s.in.decoder.Pending()
 	// The runtime keeps the bytes, and may keep those of one packet for long.
 	data := bytes.Clone(m.Data)
@@ -101,7 +103,7 @@ func (s *session) message(m engineio.Packet) error {
 		}
 		s.h.count.packetsIn.Add(1)
 		s.blocked.Store(true)
-		s.conn.Receive(inbound(p))
+		s.conn.Receive(inbound(p, read))
 		s.blocked.Store(false)
 	}
 	return nil
@@ -117,14 +119,16 @@ func (s *session) detect(m engineio.Packet) decoder {
 	return socketio.NewDecoder(s.h.limits)
 }
 
-// inbound is p in the runtime's words.
-func inbound(p *socketio.Packet) *actors.Packet {
+// inbound is p, whose last message was read at that time, in the runtime's
+// words.
+func inbound(p *socketio.Packet, read time.Time) *actors.Packet {
 	out := &actors.Packet{
 		Namespace:   p.Namespace,
 		ID:          p.ID,
 		HasID:       p.HasID,
 		Data:        p.Data,
 		Attachments: p.Attachments,
+		Received:    read,
 	}
 	switch p.Type {
 	case socketio.Connect:

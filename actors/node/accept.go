@@ -57,6 +57,8 @@ func (n *Node) Socket(id uint64) (actors.Socket, bool) {
 }
 
 func (c *connection) Receive(p *actors.Packet) {
+	span := c.node.tracing.received(p)
+	defer end(span, nil)
 	select {
 	case c.window <- struct{}{}:
 		c.node.send(c.pid, p)
@@ -103,7 +105,10 @@ func (a *connActor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		a.routes = router{node: a.node, self: ctx.Self()}
 	case *actors.Packet:
+		span, t := a.node.tracing.start(msg.Trace, "connection")
+		msg.Trace = t
 		a.machine.Packet(msg)
+		end(span, nil)
 	case *located:
 		a.routes.located(msg)
 	case *unreachable:

@@ -1,8 +1,12 @@
 package node
 
 import (
-	"github.com/asynkron/protoactor-go/actor"
+	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/fanout"
 	"github.com/parlor-rooms/parlor/actors/internal/gatefan"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -15,7 +19,8 @@ type fan struct {
 	machine *fanout.Machine  // of rooms; owned by Receive, but for Stats
 	gate    *gatefan.Machine // of gateways; owned by Receive, but for Stats
 
-	flushing bool // owned by Receive: a flush is in the mailbox
+	flushing bool           // owned by Receive: a flush is in the mailbox
+	traces   []actors.Trace // owned by Receive: of the deliveries that it is for, as far as they are traced
 }
 
 // delivery is a Deliver with the address for its confirmation.
@@ -49,17 +54,17 @@ func startFan(n *Node) *fan {
 func (a *fan) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivery:
-		if confirm := a.machine.Deliver(msg.Deliver); confirm != nil {
-			ctx.Send(msg.from, confirm)
-		}
+		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.machine.Stats().Packets }, func() {
+			if confirm := a.machine.Deliver(msg.Deliver); confirm != nil {
+				ctx.Send(msg.from, confirm)
+			}
+		})
 	case *wire.GateDeliver:
-		a.gate.Deliver(msg)
+		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg) })
 	case fanout.Drained:
 		a.machine.Drained(msg)
 	case flush:
-		a.flushing = false
-		a.machine.Flush()
-		a.gate.Flush()
+		a.flush()
 		return
 	default:
 		return
@@ -67,5 +72,40 @@ func (a *fan) Receive(ctx actor.Context) {
 	if !a.flushing {
 		a.flushing = true
 		ctx.Send(ctx.Self(), flush{})
+	}
+}
+
+// flush writes to the sockets that were pushed to.
+func (a *fan) flush() {
+	a.flushing = false
+	if len(a.traces) == 0 {
+		a.machine.Flush()
+		a.gate.Flush()
+		return
+	}
+	since := time.Now()
+	a.node.tracing.flushed(a.traces, since, a.machine.Flush()+a.gate.Flush())
+	a.traces = a.traces[:0]
+}
+
+// maxFlushTraces is how many traced deliveries the span of a flush tells of.
+const maxFlushTraces = 64
+
+// traced hands items to a machine, in a span if they are traced.
+func (a *fan) traced(t actors.Trace, items int, packets func() uint64, deliver func()) {
+	if !t.Sampled() {
+		deliver()
+		return
+	}
+	before := packets()
+	span, own := a.node.tracing.start(t, "deliver", attribute.Int("parlor.items", items))
+	deliver()
+	if span == nil {
+		return
+	}
+	span.SetAttributes(attribute.Int64("parlor.packets", int64(packets()-before)))
+	span.End()
+	if len(a.traces) < maxFlushTraces {
+		a.traces = append(a.traces, own)
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -57,6 +58,16 @@ type Config struct {
 	// stopped. Nil means that nobody does. docs/operations.md lists the
 	// metrics.
 	Meter metric.Meter
+
+	// Tracer makes spans of what happens to packets. Nil means that nothing is
+	// traced.
+	Tracer trace.Tracer
+	// SampleRatio is which part of the packets is traced, 0 to 1.
+	SampleRatio float64
+	// TrustTraceparent lets clients decide by the trace context they send
+	// (docs/protocol.md): theirs becomes the parent, sampled or not. Otherwise
+	// it is linked from the traces on which the lot falls.
+	TrustTraceparent bool
 }
 
 func (c *Config) complete() error {
@@ -83,6 +94,9 @@ func (c *Config) complete() error {
 	number("MaxMailbox", &c.MaxMailbox, 65_536)
 	duration("AuthTimeout", &c.AuthTimeout, 10*time.Second)
 	duration("DrainTimeout", &c.DrainTimeout, 10*time.Second)
+	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
+		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
+	}
 	return errors.Join(errs...)
 }
 
@@ -102,6 +116,7 @@ type Node struct {
 	gateways []*gateway
 	memory   *memory
 	meters   meters
+	tracing  *tracing
 	ctx      context.Context // ends when the node stops
 	cancel   context.CancelFunc
 
@@ -126,7 +141,7 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory()}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory(), tracing: newTracing(&cfg)}
 	var errs []error
 	for _, k := range cfg.Kinds {
 		if err := k.Err(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
@@ -71,19 +72,18 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	}()
 	now := time.Now()
 	m := r.machine
-	switch msg := ctx.Message().(type) {
+	switch msg := r.node.tracing.taken(ctx.Message()).(type) {
 	case *actor.Started:
 		r.self = ctx.Self()
 		r.out = newCallTable(r.node, r.self)
 		m.Start(now)
 	case *wire.Join:
-		m.Join(now, msg)
+		r.join(now, msg)
 	case *wire.Event:
 		if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) {
 			m.Overloaded(now, msg)
 		} else {
-			m.Event(now, msg)
-			r.node.meters.took(r.ctx, now)
+			r.event(now, msg)
 		}
 	case *wire.Ack:
 		m.Ack(now, msg)
@@ -112,6 +112,34 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		ctx.Stop(r.self)
 	}
 	r.arm(now)
+}
+
+// event runs the turn of an event, in a span if it is traced.
+func (r *roomActor) event(now time.Time, e *wire.Event) {
+	span, of := r.node.tracing.start(e.Trace, "turn", attribute.String("parlor.room", r.ref.String()))
+	if span == nil {
+		r.machine.Event(now, e)
+		r.node.meters.took(r.ctx, now)
+		return
+	}
+	own := *e // the message is not ours to change
+	own.Trace = of
+	r.machine.Event(now, &own)
+	r.node.meters.took(contextOf(r.ctx, of), now)
+	span.End()
+}
+
+// join takes up a join, in a span if it is traced.
+func (r *roomActor) join(now time.Time, j *wire.Join) {
+	span, of := r.node.tracing.start(j.Trace, "join", attribute.String("parlor.room", r.ref.String()))
+	if span == nil {
+		r.machine.Join(now, j)
+		return
+	}
+	own := *j
+	own.Trace = of
+	r.machine.Join(now, &own)
+	span.End()
 }
 
 // gone is called when the room has retired.

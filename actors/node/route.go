@@ -63,7 +63,7 @@ func (r *router) send(room actors.RoomRef, msg any) {
 		rt.queued = append(rt.queued, msg)
 		return
 	}
-	r.node.system.Root.RequestWithCustomSender(rt.pid, msg, r.self)
+	r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
 }
 
 func (r *router) located(l *located) {
@@ -73,7 +73,7 @@ func (r *router) located(l *located) {
 	}
 	rt.pid = l.pid
 	for _, msg := range rt.queued {
-		r.node.system.Root.RequestWithCustomSender(rt.pid, msg, r.self)
+		r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
 	}
 	rt.queued = nil
 }

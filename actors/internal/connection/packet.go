@@ -95,7 +95,7 @@ func (m *Machine) newStay(p *actors.Packet) (*stay, error) {
 	m.serial++
 	join := &wire.Join{
 		Room: room, Conn: m.cfg.Ref, Member: actors.MemberID(m.cfg.NewID()), Auth: auth.Rest,
-		Address: m.cfg.Handshake.Address, Handshake: m.cfg.Handshake, PID: auth.PID, Offset: auth.Offset,
+		Address: m.cfg.Handshake.Address, Handshake: m.cfg.Handshake, PID: auth.PID, Offset: auth.Offset, Trace: p.Trace,
 	}
 	return &stay{
 		namespace: p.Namespace, serial: m.serial, gateway: gateway,
@@ -126,7 +126,7 @@ func (m *Machine) event(s *stay, p *actors.Packet) (matched bool) {
 	s.link++
 	e := &wire.Event{
 		Room: s.join.Room, Conn: m.cfg.Ref, Member: s.member, Link: s.link, ID: p.ID, HasID: p.HasID,
-		Data: actors.Raw{JSON: p.Data, Attachments: p.Attachments},
+		Data: actors.Raw{JSON: p.Data, Attachments: p.Attachments}, Trace: p.Trace,
 	}
 	if s.state == joined {
 		m.effect.ToRoom(e.Room, e)

@@ -167,15 +167,18 @@ func (m *Machine) Drained(d Drained) {
 
 // Flush makes every socket that was pushed to since the last Flush write what
 // waits, once each. Whoever drives the machine calls it when a batch of
-// Deliver and Drained is worked off, so that each socket has one write.
-func (m *Machine) Flush() {
+// Deliver and Drained is worked off, so that each socket has one write. It
+// returns how many sockets that were.
+func (m *Machine) Flush() (sockets int) {
 	for i, c := range m.touched {
 		if c.frames > 0 {
 			m.flush(c)
+			sockets++
 		}
 		c.touched, c.asked = false, false
 		m.touched[i] = nil
 	}
 	m.touched = m.touched[:0]
 	m.sweep()
+	return sockets
 }

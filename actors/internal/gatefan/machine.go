@@ -210,8 +210,10 @@ func (m *Machine) write(c *client, p *actors.Packet) {
 }
 
 // Flush writes what was pushed since the last Flush, as far as the sockets
-// take it at once.
-func (m *Machine) Flush() {
+// take it at once. It returns how many sockets were written to, some of them
+// perhaps twice.
+func (m *Machine) Flush() (sockets int) {
+	sockets = len(m.dirty)
 	for i, s := range m.dirty {
 		s.Flush() // a second one of the same socket finds nothing to write
 		m.dirty[i] = nil
@@ -219,4 +221,5 @@ func (m *Machine) Flush() {
 	if m.dirty = m.dirty[:0]; cap(m.dirty) > 65_536 {
 		m.dirty = nil
 	}
+	return sockets
 }

@@ -1,10 +1,48 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 
+	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
 )
+
+// metadataKey is the key of a client's metadata.
+const metadataKey = "$parlor"
+
+// Traceparent returns the trace context that a client has sent along: in the
+// metadata of an EVENT, or in that of a CONNECT payload. It does not allocate
+// for packets without any.
+func Traceparent(p *actors.Packet) (actors.Trace, bool) {
+	if !bytes.Contains(p.Data, []byte(`"`+metadataKey+`"`)) {
+		return actors.Trace{}, false
+	}
+	var metadata json.RawMessage
+	switch p.Type {
+	case actors.PacketEvent:
+		args, err := rawjson.Split(p.Data)
+		if err != nil || len(args) < 2 {
+			return actors.Trace{}, false
+		}
+		metadata, _ = rawjson.Only(args[len(args)-1], metadataKey)
+	case actors.PacketConnect:
+		members, _ := rawjson.Object(p.Data)
+		for _, m := range members {
+			if m.Key == metadataKey {
+				metadata = m.Value
+			}
+		}
+	}
+	members, _ := rawjson.Object(metadata)
+	for _, m := range members {
+		var text string
+		if m.Key == "traceparent" && json.Unmarshal(m.Value, &text) == nil {
+			return actors.ParseTraceparent(text)
+		}
+	}
+	return actors.Trace{}, false
+}
 
 // CutMetadata takes the client's metadata off the arguments of an event: a
 // last argument that is an object with the one key "$parlor", whatever is in
@@ -13,7 +51,7 @@ func CutMetadata(args []json.RawMessage) (rest []json.RawMessage, cid string) {
 	if len(args) == 0 {
 		return args, ""
 	}
-	value, is := rawjson.Only(args[len(args)-1], "$parlor")
+	value, is := rawjson.Only(args[len(args)-1], metadataKey)
 	if !is {
 		return args, ""
 	}

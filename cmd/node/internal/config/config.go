@@ -23,6 +23,7 @@ type Config struct {
 	Log        Log                     `key:"log" doc:"What the server writes to its standard error."`
 	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
 	Auth       Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
+	Telemetry  Telemetry               `key:"telemetry" doc:"Traces and metrics."`
 	Transport  Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
 	Kinds      map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
 }
@@ -31,6 +32,12 @@ type Config struct {
 type Log struct {
 	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least level that is written."`
 	Format string `key:"format" default:"text" oneof:"text,json" doc:"One line of text or one JSON object for each entry."`
+}
+
+// Telemetry is the section telemetry. Exporters are set up by the standard
+// variables, OTEL_EXPORTER_OTLP_ENDPOINT and others.
+type Telemetry struct {
+	TrustTraceparent bool `key:"trust_traceparent" doc:"Let clients decide which of their packets are traced, by the trace context they send. Only for clients that are yours."`
 }
 
 // Admin is the section admin.
