@@ -77,6 +77,12 @@ func RedisServer(t testing.TB) string {
 	return program(t, "redis-server")
 }
 
+// Promtool returns the absolute path of promtool, which comes with Prometheus.
+func Promtool(t testing.TB) string {
+	t.Helper()
+	return program(t, "promtool")
+}
+
 // Python returns the absolute path of a Python that can import socketio with
 // its threaded and its asyncio client (websocket, requests, aiohttp). The
 // system's interpreter is tried first: the first python3 in PATH is often

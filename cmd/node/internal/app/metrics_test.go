@@ -1,0 +1,101 @@
+package app
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+var metricName = regexp.MustCompile(`\bparlor_[a-z_]+`)
+
+// TestMetricsAreThoseOfThePages holds the documentation, the dashboard and the
+// alerts to what a server in use exports.
+func TestMetricsAreThoseOfThePages(t *testing.T) {
+	page := metricsInUse(t)
+	exported := make(map[string]bool)
+	for line := range strings.SplitSeq(page, "\n") {
+		if name, is := strings.CutPrefix(line, "# TYPE parlor_"); is {
+			exported["parlor_"+strings.Fields(name)[0]] = true
+		}
+	}
+	docs := filepath.Join(testenv.Root(t), "docs")
+	told := named(t, filepath.Join(docs, "operations.md"), exported)
+	for name := range exported {
+		if !told[name] {
+			t.Errorf("docs/operations.md does not tell of %s", name)
+		}
+	}
+	for _, file := range []string{"deploy/grafana/parlor.json", "deploy/prometheus/alerts.yaml"} {
+		if used := named(t, filepath.Join(docs, file), exported); len(used) < 4 {
+			t.Errorf("%s uses %v only", file, slices.Sorted(maps.Keys(used)))
+		}
+	}
+	promtool(t, page, "check", "metrics")
+	promtool(t, "", "check", "rules", filepath.Join(docs, "deploy/prometheus/alerts.yaml"))
+}
+
+// named returns the metrics that a file names, and fails for those that nobody
+// exports.
+func named(t *testing.T, file string, exported map[string]bool) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]bool)
+	for _, name := range metricName.FindAllString(string(text), -1) {
+		base := name
+		for _, suffix := range []string{"_bucket", "_count", "_sum"} {
+			if cut, is := strings.CutSuffix(name, suffix); is && exported[cut] {
+				base = cut
+			}
+		}
+		if !exported[base] {
+			t.Errorf("%s names %s, which nobody exports", filepath.Base(file), name)
+		}
+		found[base] = true
+	}
+	return found
+}
+
+// metricsInUse is what a server exports on which something has happened.
+func metricsInUse(t *testing.T) string {
+	t.Helper()
+	r := start(t, "--admin-listen=127.0.0.1:0")
+	c, err := transporttest.Dial(t.Context(), r.url, transporttest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	room, err := c.Connect(t.Context(), "/playground/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 64 {
+		if _, err := room.EmitAck(t.Context(), "chat", "hello"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, page := get(t, "http://"+r.Admin.String()+"/metrics")
+	return page
+}
+
+func promtool(t *testing.T, input string, args ...string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), testenv.Promtool(t), args...)
+	c.Stdin = strings.NewReader(input)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Run(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args[:2], " "), err, &out)
+	}
+}
