@@ -56,6 +56,14 @@ vet: ## go vet and the gofmt check
 lint: ## golangci-lint, pinned in .ci/tools/go.mod
 	go tool -modfile=.ci/tools/go.mod golangci-lint run $(PKG)
 
+.PHONY: vuln
+vuln: ## known vulnerabilities in what is called (needs the network)
+	@.ci/vuln $(PKG)
+
+.PHONY: licences
+licences: ## the licences of every module that is linked, which must be allowed
+	@go test -count=1 -v -run '^TestEveryModuleMayBeUsed$$' ./actors/internal/house
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz $(SOURCES)

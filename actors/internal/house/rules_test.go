@@ -157,6 +157,11 @@ var homes = []home{
 		because: "the ready-made server has a command line; the library has structs",
 	},
 	{
+		module:  "github.com/google/licensecheck",
+		tests:   []string{"actors/internal/house"},
+		because: "it reads the licences of the others",
+	},
+	{
 		module:  "github.com/chromedp",
 		tests:   anywhere,
 		because: "it drives the browser in tests",
