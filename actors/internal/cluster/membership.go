@@ -52,8 +52,8 @@ func (c *MembershipConfig) complete() {
 // MembershipEffects is what a Membership wants done. The methods do not call
 // back into it.
 type MembershipEffects interface {
-	// Beat sends a heart-beat, answered with Beaten or BeatFailed within
-	// BeatTimeout. One is under way at a time.
+	// Beat sends a heart-beat, answered with Beaten or BeatFailed after
+	// BeatTimeout at the latest. One is under way at a time.
 	Beat(Beat)
 
 	// Expire ends the lease of a node that is known to have ended. It may be
@@ -61,7 +61,7 @@ type MembershipEffects interface {
 	Expire(id string)
 
 	// Ask asks a peer when it last had an answer of the registry, answered
-	// with Answered within AskTimeout. The peer's Heard is called.
+	// with Answered after AskTimeout at the latest. The peer's Heard is called.
 	Ask(peer Member)
 
 	// Publish replaces the view, including when its members are the same.
@@ -143,8 +143,20 @@ func (m *Membership) Drain(now time.Time) {
 // expires the lease.
 func (m *Membership) Leave() { m.over = true }
 
-// Changed says that the list may have changed.
-func (m *Membership) Changed(now time.Time) { m.beat(now) }
+// Over reports whether the membership has ended.
+func (m *Membership) Over() bool { return m.over }
+
+// Changed says that the list may have changed. Many changes at once are looked
+// at together.
+func (m *Membership) Changed(now time.Time) {
+	if now.Sub(m.sent) > changedPause {
+		m.beat(now)
+	} else if at := m.sent.Add(changedPause); m.nextBeat.IsZero() || at.Before(m.nextBeat) {
+		m.nextBeat = at
+	}
+}
+
+const changedPause = 20 * time.Millisecond
 
 // Refresh asks for a view that is as of now or later.
 func (m *Membership) Refresh(now time.Time) { m.beat(now) }

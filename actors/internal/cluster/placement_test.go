@@ -1,0 +1,399 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// rooms is an actors.Ownership that can fail.
+type rooms struct {
+	actors.Ownership
+	mu     sync.Mutex
+	owned  map[actors.RoomRef]actors.Owned
+	epoch  uint64
+	down   bool
+	deaf   int // answers that are lost
+	calls  int
+	under  int // calls under way
+	most   int // of them at a moment
+	delay  time.Duration
+	claims []actors.Claim
+}
+
+var errStore = errors.New("the store does not answer")
+
+func (s *rooms) enter() error {
+	s.mu.Lock()
+	s.calls++
+	s.under++
+	s.most = max(s.most, s.under)
+	d := s.delay
+	s.mu.Unlock()
+	time.Sleep(d)
+	s.mu.Lock()
+	s.under--
+	if s.down {
+		return errStore
+	}
+	return nil
+}
+
+func (s *rooms) Owner(_ context.Context, r actors.RoomRef) (actors.Owner, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(); err != nil {
+		return actors.Owner{}, err
+	}
+	return s.owned[r].Owner, nil
+}
+
+func (s *rooms) Claim(_ context.Context, r actors.RoomRef, c actors.Claim) (actors.Owned, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(); err != nil {
+		return actors.Owned{}, err
+	}
+	s.claims = append(s.claims, c)
+	if o := s.owned[r]; o.Owner != c.Owner {
+		if o.Owner != c.Expect {
+			return actors.Owned{}, &actors.HeldError{Owner: o.Owner, Epoch: o.Epoch}
+		}
+		s.epoch = max(s.epoch, c.Floor) + 1
+		s.owned[r] = actors.Owned{Owner: c.Owner, Epoch: s.epoch}
+	}
+	if s.deaf > 0 {
+		s.deaf--
+		return actors.Owned{}, errStore
+	}
+	return s.owned[r], nil
+}
+
+func (s *rooms) Release(_ context.Context, r actors.RoomRef, o actors.Owned) error {
+	defer s.mu.Unlock()
+	if err := s.enter(); err != nil {
+		return err
+	}
+	if s.owned[r].Owner != o.Owner {
+		return actors.ErrFenced
+	}
+	delete(s.owned, r)
+	return nil
+}
+
+// places is a crowd whose data set is settled, each with a placement.
+type places struct {
+	*crowd
+	store *rooms
+}
+
+func newPlaces(t *testing.T, ids ...string) *places {
+	p := &places{newCrowd(t), &rooms{owned: make(map[actors.RoomRef]actors.Owned)}}
+	for _, id := range ids {
+		p.start(id)
+	}
+	time.Sleep(3 * time.Second)
+	return p
+}
+
+func (p *places) at(id string) *Placement {
+	return NewPlacement(PlacementConfig{Self: id, Store: p.store, Members: p.agents[id], Log: silentLog})
+}
+
+// locate fails the test if the question does.
+func (p *places) locate(node string, r Request) Place {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
+	place, err := p.at(node).Locate(ctx, r)
+	if err != nil {
+		p.t.Fatalf("%s cannot locate %v: %v", node, r.Room, err)
+	}
+	return place
+}
+
+// wake has a room woken for node, wherever that is, and returns where.
+func (p *places) wake(node string, room actors.RoomRef) string {
+	p.t.Helper()
+	place := p.locate(node, Request{Room: room})
+	for range 5 {
+		if place.Owned.Epoch > 0 || place.Node == p.store.owned[room].Owner.Node {
+			return place.Node
+		}
+		place = p.locate(place.Node, Request{Room: room, Here: true})
+	}
+	p.t.Fatalf("%v does not wake anywhere", room)
+	return ""
+}
+
+func inBubble(t *testing.T, f func(t *testing.T, p *places), ids ...string) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(t, ids...)
+		defer p.endAll()
+		f(t, p)
+	})
+}
+
+func TestARoomIsFoundWhereItWoke(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		where := map[int]string{}
+		for i := range 60 {
+			where[i] = p.wake([]string{"a", "b"}[i%2], board(i))
+		}
+		p.start("c") // for which the rendezvous would have a third of them
+		time.Sleep(time.Second)
+		for i, node := range where {
+			for _, asker := range []string{"a", "b", "c"} {
+				if asker == node {
+					continue // it does not ask for what it has
+				}
+				for _, peek := range []bool{false, true} {
+					if place := p.locate(asker, Request{Room: board(i), Peek: peek}); place.Node != node {
+						t.Fatalf("%s finds %v at %q, it is at %s", asker, board(i), place.Node, node)
+					}
+				}
+			}
+		}
+	}, "a", "b")
+}
+
+func TestNodesThatWakeARoomAtOnceAgree(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.store.delay = time.Millisecond
+		for i := range 50 {
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			owners, answers := 0, map[string]int{}
+			for _, id := range []string{"a", "b", "c"} {
+				wg.Go(func() {
+					place, err := p.at(id).Locate(t.Context(), Request{Room: board(i), Here: true})
+					mu.Lock()
+					defer mu.Unlock()
+					if err != nil {
+						t.Error(err)
+					}
+					answers[place.Node]++
+					if place.Owned.Epoch > 0 {
+						owners++
+					}
+				})
+			}
+			wg.Wait()
+			if owners != 1 || len(answers) != 1 {
+				t.Fatalf("%d nodes own %v, which is said to be at %v", owners, board(i), answers)
+			}
+		}
+	}, "a", "b", "c")
+}
+
+func TestTheRoomsOfADeadNodeWakeElsewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		for i := range 20 {
+			p.wake("a", board(i))
+		}
+		epochs := map[actors.RoomRef]uint64{}
+		for r, o := range p.store.owned {
+			epochs[r] = o.Epoch
+		}
+		p.end("b")
+		time.Sleep(time.Second)
+		for i := range 20 {
+			was := p.store.owned[board(i)]
+			if is := p.wake("a", board(i)); is != "a" {
+				t.Fatalf("%v is at %s", board(i), is)
+			}
+			if was.Owner.Node == "b" && p.store.owned[board(i)].Epoch <= epochs[board(i)] {
+				t.Errorf("%v has no higher epoch", board(i))
+			}
+		}
+	}, "a", "b")
+}
+
+// TestAnOwnerThatJoinedJustNowIsNotTakenForDead: that a node is in no view
+// says nothing before a view is younger than what the node wrote.
+func TestAnOwnerThatJoinedJustNowIsNotTakenForDead(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		beat := Beat{Self: Member{ID: "z", Address: "z:1", Rooms: true}, TTL: testTTL, Gap: time.Second, Join: true}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		time.Sleep(time.Millisecond)
+		if _, err := p.reg.Memory.Beat(ctx, beat); err != nil {
+			t.Fatal(err)
+		}
+		p.store.owned[board(1)] = actors.Owned{Owner: actors.Owner{Node: "z", Nonce: "1"}, Epoch: 7}
+		if p.agents["a"].View().Has("z") {
+			t.Fatal("the test proves nothing: z is in the view")
+		}
+		if place := p.locate("a", Request{Room: board(1), Here: true}); place.Node != "z" {
+			t.Errorf("located at %q", place.Node)
+		}
+	}, "a")
+}
+
+func TestPeekWakesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		for i := range 10 {
+			if place := p.locate("a", Request{Room: board(i), Peek: true}); place.Node != "" {
+				t.Errorf("a room that is nowhere is said to be at %s", place.Node)
+			}
+		}
+		if len(p.store.owned) > 0 {
+			t.Error("rooms were claimed")
+		}
+	}, "a", "b")
+}
+
+func TestWhatWasNotReleasedIsClaimedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		first := p.locate("a", Request{Room: board(1)})
+		again := p.locate("a", Request{Room: board(1)})
+		if again.Node != "a" || again.Owned.Epoch <= first.Owned.Epoch {
+			t.Errorf("claimed as %+v after %+v", again, first)
+		}
+		if err := p.at("a").Release(t.Context(), board(1), first.Owned); err != nil {
+			t.Errorf("a release that comes late is an error: %v", err)
+		}
+		if p.store.owned[board(1)] != again.Owned {
+			t.Error("a release that comes late takes the room from its next activation")
+		}
+		if err := p.at("a").Release(t.Context(), board(1), again.Owned); err != nil || len(p.store.owned) > 0 {
+			t.Errorf("not released: %v", err)
+		}
+	}, "a")
+}
+
+func TestAClaimWhoseAnswerWasLostIsRepeated(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.store.deaf = 3
+		place := p.locate("a", Request{Room: board(1)})
+		if place.Owned != p.store.owned[board(1)] || place.Owned.Epoch != 1 {
+			t.Errorf("claimed as %+v, owned as %+v", place.Owned, p.store.owned[board(1)])
+		}
+		for _, c := range p.store.claims {
+			if c.Owner != place.Owned.Owner {
+				t.Errorf("claimed as another: %+v", c)
+			}
+		}
+	}, "a")
+}
+
+func TestClaimsWaitUntilOwnersHaveHadTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &places{newCrowd(t), &rooms{owned: make(map[actors.RoomRef]actors.Owned)}}
+		defer p.endAll()
+		begun := time.Now()
+		p.start("a") // on a registry that is empty
+		p.locate("a", Request{Room: board(1)})
+		if waited := time.Since(begun); waited < time.Second || waited > 3*time.Second {
+			t.Errorf("the first claim came after %v", waited)
+		}
+		begun = time.Now()
+		p.locate("a", Request{Room: board(2)})
+		if waited := time.Since(begun); waited > 0 {
+			t.Errorf("the second claim waited for %v", waited)
+		}
+	})
+}
+
+func TestADrainingNodeTakesNoRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.wake("a", board(0))
+		p.agents["b"].Drain()
+		time.Sleep(time.Second)
+		for i := range 20 {
+			if place := p.locate("b", Request{Room: board(i), Here: i%2 == 0}); place.Node == "b" {
+				t.Fatalf("%v wakes on a node that drains", board(i))
+			}
+		}
+		p.agents["a"].Drain()
+		time.Sleep(time.Second)
+		_, err := p.at("b").Locate(t.Context(), Request{Room: board(99)})
+		var told *actors.Error
+		if !errors.As(err, &told) || told.Code != actors.CodeUnavailable {
+			t.Errorf("with nobody to take it: %v", err)
+		}
+	}, "a", "b")
+}
+
+func TestAStoreThatIsAwayIsAskedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.store.down = true
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, err := p.at("a").Locate(ctx, Request{Room: board(1)})
+		var told *actors.Error
+		if !errors.As(err, &told) || told.Code != actors.CodeUnavailable {
+			t.Errorf("while it is away: %v", err)
+		}
+		if p.store.calls > 20 {
+			t.Errorf("asked %d times within 3 s", p.store.calls)
+		}
+		time.AfterFunc(2*time.Second, func() {
+			p.store.mu.Lock()
+			defer p.store.mu.Unlock()
+			p.store.down = false
+		})
+		if place := p.locate("a", Request{Room: board(1)}); place.Node != "a" {
+			t.Errorf("located at %q", place.Node)
+		}
+	}, "a")
+}
+
+func TestClaimsAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.store.delay = time.Millisecond
+		place := p.at("a")
+		var wg sync.WaitGroup
+		for i := range 1000 {
+			wg.Go(func() {
+				if _, err := place.Locate(t.Context(), Request{Room: board(i)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if p.store.most != 64 {
+			t.Errorf("%d claims at a moment, want 64", p.store.most)
+		}
+	}, "a")
+}
+
+// TestOwnersClaimAgainWhatTheStoreForgot, and yield to who came first.
+func TestOwnersClaimAgainWhatTheStoreForgot(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		owned := p.locate("a", Request{Room: board(1), Here: true}).Owned
+		for name, found := range map[string]actors.Owner{
+			"nobody": {}, "itself": owned.Owner, "a dead node": {Node: "x", Nonce: "1"}, "an earlier activation": {Node: "a", Nonce: "1"},
+		} {
+			if p.store.owned[board(1)] = (actors.Owned{Owner: found, Epoch: 1}); found == (actors.Owner{}) {
+				delete(p.store.owned, board(1))
+			}
+			if err := p.at("a").Reassert(t.Context(), board(1), owned); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if p.store.owned[board(1)].Owner != owned.Owner {
+				t.Errorf("%s: the room is %v's", name, p.store.owned[board(1)].Owner)
+			}
+		}
+		p.store.owned[board(1)] = actors.Owned{Owner: actors.Owner{Node: "b", Nonce: "1"}, Epoch: 9}
+		if err := p.at("a").Reassert(t.Context(), board(1), owned); !errors.Is(err, actors.ErrHeld) {
+			t.Errorf("a room that another node has: %v", err)
+		}
+	}, "a", "b")
+}
+
+func TestRoomsSpreadOverNodes(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		count := map[string]int{}
+		for i := range 300 {
+			count[p.wake("a", board(i))]++
+		}
+		if len(count) != 3 || count["a"] < 70 || count["b"] < 70 || count["c"] < 70 {
+			t.Error(fmt.Sprint("rooms per node: ", count))
+		}
+	}, "a", "b", "c")
+}
