@@ -18,18 +18,44 @@ type Cluster interface {
 	// good. lost is called once if the node has been expelled: it must stop.
 	Join(ctx context.Context, self Peer, changed func(View), lost func(error)) error
 
-	// Locate says which node has a room, or is to wake it; peek asks only for
-	// one that has it, and gets "" if none has. It blocks until ctx ends at
-	// the latest. It does not wake the room.
-	Locate(ctx context.Context, room actors.RoomRef, peek bool) (node string, err error)
+	// Locate says which node has a room, or is to wake it. It blocks until ctx
+	// ends at the latest. It does not wake the room. It is not asked about a
+	// room that this node has, nor twice at a time about one room.
+	Locate(ctx context.Context, q Query) (Place, error)
 
-	// Misled says that the room was not where Locate said: the next Locate
-	// does not answer from memory. It does not block.
-	Misled(room actors.RoomRef, node string)
+	// Release gives up a room that Locate has claimed for this node and that
+	// has left memory. It does not block.
+	Release(room actors.RoomRef, o actors.Owned)
+
+	// Drain tells the others that no room wakes here any more. It does not
+	// block for long.
+	Drain()
 
 	// Leave ends the membership; others see it at once. Nothing is called
 	// back after it has returned.
 	Leave(ctx context.Context) error
+}
+
+// Query asks where a room is.
+type Query struct {
+	Room actors.RoomRef
+	// Peek asks for the node that has the room; the answer is "" if none has.
+	Peek bool
+	// Here asks on behalf of another node, which has found that the room is to
+	// start on this one. The answer is another node only if that has the room.
+	Here bool
+	// Misled is a node that an earlier answer named and that did not have the
+	// room.
+	Misled string
+}
+
+// Place answers a Query.
+type Place struct {
+	// Node has the room, or is to wake it. Empty if no node has it, of a Peek.
+	Node string
+	// Owned is how the room was claimed for this node, if Node is this one and
+	// the query was no Peek: the room must wake here, and be released.
+	Owned actors.Owned
 }
 
 // View is the nodes that are alive, this one included, by id.
@@ -63,4 +89,4 @@ type Carrier interface {
 }
 
 // MaxBatch is the largest batch that a Carrier has to take, in bytes.
-const MaxBatch = 1 << 20
+const MaxBatch = 256 << 10

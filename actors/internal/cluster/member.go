@@ -12,6 +12,7 @@ import (
 type Member struct {
 	ID       string   `json:"id"`              // unique per process start, of the form of actors.Owner.Node
 	Address  string   `json:"address"`         // host:port of its node listener; one process at a time has it
+	Web      string   `json:"web,omitempty"`   // host:port of what it serves other nodes over HTTP
 	Rooms    bool     `json:"rooms,omitempty"` // it holds rooms, those of gateways included
 	Kinds    []string `json:"kinds,omitempty"` // kinds whose rooms it can hold, sorted
 	Draining bool     `json:"draining,omitempty"`
@@ -32,7 +33,7 @@ func (m Member) Serves(room actors.RoomRef) bool {
 }
 
 func (m Member) equal(o Member) bool {
-	return m.ID == o.ID && m.Address == o.Address && m.Rooms == o.Rooms && m.Draining == o.Draining && slices.Equal(m.Kinds, o.Kinds)
+	return m.ID == o.ID && m.Address == o.Address && m.Web == o.Web && m.Rooms == o.Rooms && m.Draining == o.Draining && slices.Equal(m.Kinds, o.Kinds)
 }
 
 // View is what a node knows of its cluster. It is immutable.

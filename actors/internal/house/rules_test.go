@@ -79,7 +79,7 @@ var homes = []home{
 	},
 	{
 		module:  "github.com/redis/go-redis",
-		homes:   []string{"actors/store/redis/...", "actors/internal/cluster/...", "cmd/node/..."},
+		homes:   []string{"actors/store/redis/...", "actors/cluster/...", "actors/internal/cluster/...", "cmd/node/..."},
 		because: "rooms are durable and nodes find each other through it; nothing else talks to it",
 	},
 	{
