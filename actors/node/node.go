@@ -49,6 +49,9 @@ type Config struct {
 	// are answered CodeOverloaded without a turn. Zero means 65,536.
 	MaxMailbox int
 
+	// Limits bound what clients may do.
+	Limits Limits
+
 	// DrainTimeout is how long Run waits for rooms to end. Zero means 10 s.
 	DrainTimeout time.Duration
 
@@ -97,6 +100,7 @@ func (c *Config) complete() error {
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
 		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
 	}
+	errs = append(errs, c.Limits.complete(c.MaxNamespaces))
 	return errors.Join(errs...)
 }
 
@@ -115,6 +119,7 @@ type Node struct {
 	callers  []*actor.PID // by room
 	gateways []*gateway
 	memory   *memory
+	house    *house
 	meters   meters
 	tracing  *tracing
 	ctx      context.Context // ends when the node stops
@@ -141,7 +146,7 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory(), tracing: newTracing(&cfg)}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory(), house: newHouse(cfg.Limits), tracing: newTracing(&cfg)}
 	var errs []error
 	for _, k := range cfg.Kinds {
 		if err := k.Err(); err != nil {
