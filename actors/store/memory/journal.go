@@ -92,6 +92,13 @@ func (s *Store) take(o *Store) {
 	}
 }
 
+// Mark returns a function that brings back what s holds at this moment. See
+// storetest.Rewinder.
+func (s *Store) Mark() (rewind func()) {
+	past := s.Copy()
+	return func() { s.Restore(past) }
+}
+
 // Equal reports whether both hold the same: for tests that say that something
 // left no trace. The counters of epochs and versions do not count.
 func (s *Store) Equal(o *Store) bool {
