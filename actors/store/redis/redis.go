@@ -94,7 +94,7 @@ func (s *Store) connect(c Config) {
 	if !c.Cluster {
 		s.client = redis.NewClient(&redis.Options{
 			Addr: c.Addresses[0], Username: c.Username, Password: c.Password, DB: c.Database, TLSConfig: c.TLS,
-			MaxRetries: -1, Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
+			MaxRetries: -1, DialerRetries: 1, Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 			ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.Connections,
 			MaintNotificationsConfig: quiet,
 		})
@@ -102,7 +102,7 @@ func (s *Store) connect(c Config) {
 	}
 	s.cluster = redis.NewClusterClient(&redis.ClusterOptions{
 		Addrs: c.Addresses, Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
-		MaxRetries: -1, MaxRedirects: 8, Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
+		MaxRetries: -1, MaxRedirects: 8, DialerRetries: 1, Protocol: 2, DisableIdentity: true, ContextTimeoutEnabled: true,
 		ReadTimeout: c.Timeout, WriteTimeout: c.Timeout, PoolSize: c.Connections,
 		DisableRoutingPolicies: true, MaintNotificationsConfig: quiet,
 	})

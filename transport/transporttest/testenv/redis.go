@@ -84,7 +84,8 @@ func (r *Redis) answers() bool {
 	return err == nil && reply == "+PONG"
 }
 
-// do sends a command and returns the first line of the answer.
+// do sends a command and returns the first line of the answer, of a bulk string
+// the first line of its text.
 func (r *Redis) do(args ...string) (string, error) {
 	c, err := net.DialTimeout("tcp", r.Addr, time.Second)
 	if err != nil {
@@ -99,12 +100,17 @@ func (r *Redis) do(args ...string) (string, error) {
 	if _, err := c.Write([]byte(request)); err != nil {
 		return "", err
 	}
-	line, err := bufio.NewReader(c).ReadString('\n')
+	answer := bufio.NewReader(c)
+	line, err := answer.ReadString('\n')
+	if err == nil && strings.HasPrefix(line, "$") && !strings.HasPrefix(line, "$-") {
+		text, err := answer.ReadString('\n')
+		return line[:1] + strings.TrimRight(text, "\r\n"), err
+	}
 	return strings.TrimRight(line, "\r\n"), err
 }
 
-// Do sends a command and returns the first line of the answer, with its type
-// byte. The test ends with Fatal if there is none.
+// Do sends a command and returns the first line of the answer with its type
+// byte, of a bulk string the first line of its text. The test ends with Fatal if there is none.
 func (r *Redis) Do(args ...string) string {
 	r.t.Helper()
 	reply, err := r.do(args...)

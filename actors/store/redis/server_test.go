@@ -1,0 +1,394 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/store/redis"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func config(servers ...*testenv.Redis) redis.Config {
+	c := redis.Config{Cluster: len(servers) > 1, Logger: quiet}
+	for _, s := range servers {
+		c.Addresses = append(c.Addresses, s.Addr)
+	}
+	return c
+}
+
+func TestALevelThatRedisCannotGiveIsRefused(t *testing.T) {
+	every, fsync, sync := actors.DurabilityRedis, actors.DurabilityRedisFsync, actors.DurabilityRedisSync
+	for name, c := range map[string]struct {
+		args     []string
+		given    []actors.Durability
+		refused  []actors.Durability
+		replicas int
+	}{
+		"no persistence":     {nil, []actors.Durability{every}, []actors.Durability{fsync, sync}, 0},
+		"appendfsync second": {[]string{"--appendonly", "yes"}, []actors.Durability{every}, []actors.Durability{fsync, sync}, 0},
+		"appendfsync always": {[]string{"--appendonly", "yes", "--appendfsync", "always"}, []actors.Durability{every, fsync}, []actors.Durability{sync}, 0},
+		"replicas that are not there": {
+			[]string{"--appendonly", "yes", "--appendfsync", "always"}, []actors.Durability{every, fsync}, []actors.Durability{sync}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c2 := config(testenv.StartRedis(t, c.args...))
+			c2.Replicas = c.replicas
+			s := open(t, c2)
+			defer s.Close() //nolint:errcheck // another test's affair
+			for _, d := range append(c.given, actors.DurabilityDefault, actors.DurabilityMemory) {
+				if err := s.Provides(t.Context(), d); err != nil {
+					t.Errorf("%q: %v", d, err)
+				}
+			}
+			for _, d := range append(c.refused, actors.DurabilityDisk) {
+				if err := s.Provides(t.Context(), d); !errors.Is(err, actors.ErrNoDurability) {
+					t.Errorf("%q: %v", d, err)
+				}
+			}
+		})
+	}
+}
+
+func TestARedisThatCannotBeTrustedIsRefused(t *testing.T) {
+	t.Run("it evicts", func(t *testing.T) {
+		server := testenv.StartRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+		_, err := redis.Open(t.Context(), config(server))
+		if !errors.Is(err, actors.ErrNoDurability) || !strings.Contains(err.Error(), "allkeys-lru") {
+			t.Errorf("open: %v", err)
+		}
+	})
+	t.Run("it is a replica", func(t *testing.T) {
+		primary := testenv.StartRedis(t)
+		host, port, _ := strings.Cut(primary.Addr, ":")
+		replica := testenv.StartRedis(t, "--replicaof", host+" "+port)
+		if _, err := redis.Open(t.Context(), config(replica)); !errors.Is(err, actors.ErrNoDurability) {
+			t.Errorf("open: %v", err)
+		}
+	})
+	t.Run("it forbids CONFIG", func(t *testing.T) {
+		server := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+		server.Do("ACL", "SETUSER", "parlor", "on", ">secret", "~parlor:*", "+@all", "-config")
+		var log strings.Builder
+		c := config(server)
+		c.Username, c.Password, c.Logger = "parlor", "secret", slog.New(slog.NewTextHandler(&log, nil))
+		s := open(t, c)
+		defer s.Close() //nolint:errcheck // another test's affair
+		if err := s.Provides(t.Context(), actors.DurabilityRedisFsync); err != nil {
+			t.Errorf("redis-fsync: %v", err)
+		}
+		if !strings.Contains(log.String(), "cannot verify appendfsync") {
+			t.Errorf("the log says %q", log.String())
+		}
+	})
+	t.Run("nobody is there", func(t *testing.T) {
+		server := testenv.StartRedis(t)
+		server.Kill()
+		if _, err := redis.Open(t.Context(), config(server)); !errors.Is(err, actors.ErrUnavailable) {
+			t.Errorf("open: %v", err)
+		}
+	})
+	t.Run("a wrong password", func(t *testing.T) {
+		server := testenv.StartRedis(t)
+		server.Do("CONFIG", "SET", "requirepass", "right")
+		c := config(server)
+		c.Password = "wrong"
+		if _, err := redis.Open(t.Context(), c); err == nil || strings.Contains(err.Error(), "right") {
+			t.Errorf("open: %v", err)
+		}
+	})
+}
+
+func TestURLs(t *testing.T) {
+	c, err := redis.ParseURL("rediss://me:p%40ss@a,b:7000/0?cluster=true&prefix=x&replicas=2")
+	if err != nil || c.Username != "me" || c.Password != "p@ss" || c.TLS == nil || !c.Cluster || c.Prefix != "x" || c.Replicas != 2 ||
+		fmt.Sprint(c.Addresses) != "[a:6379 b:7000]" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, bad := range []string{
+		"", "http://a", "redis://", "redis://a,b", "redis://a/x", "redis://:s3cret@a/9?cluster=true", "redis://:s3cret@a?prefix={x}",
+		"redis://:s3cret@a?wait=1", "redis://:s3cret@a:b:%zz",
+	} {
+		if c, err := redis.ParseURL(bad); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%q = %+v, %v", bad, c, err)
+		}
+	}
+}
+
+// a room of the tests below, with an owner that repeats until it knows.
+type owner struct {
+	s     actors.Store
+	ref   actors.RoomRef
+	level actors.Durability
+	owned actors.Owned
+	n     int
+}
+
+func claim(ctx context.Context, s actors.Store, name string, level actors.Durability) (*owner, error) {
+	o := &owner{s: s, ref: actors.RoomRef{Kind: "r", ID: name}, level: level}
+	var err error
+	o.owned, err = s.Claim(ctx, o.ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: fmt.Sprintf("%x", rand.Uint64())}, Force: true})
+	o.n = int(o.owned.Sequence)
+	return o, err
+}
+
+// append appends a batch that no other equals, until its outcome is known.
+func (o *owner) append(ctx context.Context) error {
+	b := &actors.Batch{
+		Owned: o.owned, ID: fmt.Sprintf("b%x", rand.Uint64()), NewGeneration: fmt.Sprintf("g%x", rand.Uint64()), Durability: o.level,
+		Entries: []actors.Entry{{Key: fmt.Sprint(o.n), Value: fmt.Appendf(nil, "value %d", o.n)}},
+	}
+	for {
+		err := o.s.Append(ctx, o.ref, b)
+		switch {
+		case err == nil:
+			o.owned = b.After()
+			o.n++
+			return nil
+		case errors.Is(err, actors.ErrFenced) || ctx.Err() != nil:
+			return err
+		}
+		select { // Redis is away
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func count(t *testing.T, s actors.Store, ref actors.RoomRef) int {
+	t.Helper()
+	o, err := s.Claim(t.Context(), ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: "count"}, Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]string)
+	if err := s.Load(t.Context(), ref, o, func(k string, v []byte) error { seen[k] = string(v); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for i := range len(seen) {
+		if seen[fmt.Sprint(i)] != fmt.Sprint("value ", i) {
+			t.Fatalf("%v holds %d batches, but not number %d", ref, len(seen), i)
+		}
+	}
+	return len(seen)
+}
+
+// TestAKilledRedisKeepsWhatItsLevelPromises kills Redis with SIGKILL while
+// rooms append, starts it again, and lets them go on with the batches whose
+// outcome they do not know. With appendfsync always nothing that was
+// acknowledged is missing and nothing is there twice. Without persistence the
+// rooms are gone, and their owners are told.
+func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
+	const rooms, kills = 4, 4
+	for name, c := range map[string]struct {
+		args  []string
+		level actors.Durability
+		keeps bool
+	}{
+		"appendfsync always":   {[]string{"--appendonly", "yes", "--appendfsync", "always"}, actors.DurabilityRedisFsync, true},
+		"appendfsync everysec": {[]string{"--appendonly", "yes"}, actors.DurabilityRedis, true}, // the system has what was written: no power is cut here
+		"no persistence":       {nil, actors.DurabilityRedis, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := testenv.StartRedis(t, c.args...)
+			s := open(t, config(server))
+			defer s.Close() //nolint:errcheck // another test's affair
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			owners := make([]*owner, rooms)
+			errs := make([]error, rooms)
+			var acks [rooms]chan struct{}
+			var wg sync.WaitGroup
+			for i := range owners {
+				var err error
+				if owners[i], err = claim(ctx, s, fmt.Sprint(i), c.level); err != nil {
+					t.Fatal(err)
+				}
+				acks[i] = make(chan struct{}, 1)
+				wg.Go(func() {
+					for errs[i] == nil {
+						if errs[i] = owners[i].append(ctx); errs[i] == nil {
+							select {
+							case acks[i] <- struct{}{}:
+							default:
+							}
+						}
+					}
+					close(acks[i])
+				})
+			}
+			for range kills {
+				for i := range acks {
+					for range 2 + rand.IntN(30) { // some appends into the load
+						<-acks[i]
+					}
+				}
+				server.Kill()
+				server.Start()
+			}
+			if c.keeps {
+				for i := range acks {
+					<-acks[i]
+					<-acks[i]
+				}
+				stop()
+			}
+			wg.Wait()
+			for i, o := range owners {
+				kept := count(t, s, o.ref)
+				switch {
+				case c.keeps && errors.Is(errs[i], actors.ErrFenced):
+					t.Errorf("%v was told that it is fenced", o.ref)
+				case c.keeps && kept != o.n && kept != o.n+1: // the last one may have been under way
+					t.Errorf("%v holds %d batches, %d were acknowledged", o.ref, kept, o.n)
+				case !c.keeps && (!errors.Is(errs[i], actors.ErrFenced) || kept != 0):
+					t.Errorf("%v holds %d batches, and its owner was told %v", o.ref, kept, errs[i])
+				}
+			}
+		})
+	}
+}
+
+// TestAPromotedReplicaHasWhatWasWaitedFor kills the primary and promotes the
+// replica.
+func TestAPromotedReplicaHasWhatWasWaitedFor(t *testing.T) {
+	fsync := []string{"--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"}
+	primary := testenv.StartRedis(t, fsync...)
+	host, port, _ := strings.Cut(primary.Addr, ":")
+	replica := testenv.StartRedis(t, append(fsync, "--replicaof", host+" "+port)...)
+	c := config(primary)
+	c.Replicas, c.ReplicasTimeout = 1, 50*time.Millisecond
+	s := open(t, c)
+	defer s.Close() //nolint:errcheck // another test's affair
+	for end := time.Now().Add(20 * time.Second); ; {
+		err := s.Provides(t.Context(), actors.DurabilityRedisSync)
+		if err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	o, err := claim(t.Context(), s, "r", actors.DurabilityRedisSync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if err := o.append(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// A replica that does not answer: the outcome is unknown. Repeating the
+	// batch waits again, although there is nothing left to write.
+	replica.Pause()
+	b := &actors.Batch{Owned: o.owned, ID: "unanswered", Durability: o.level, Entries: []actors.Entry{{Key: "50", Value: []byte("value 50")}}}
+	for range 3 {
+		err := s.Append(t.Context(), o.ref, b)
+		if err == nil || errors.Is(err, actors.ErrFenced) || errors.Is(err, actors.ErrUnavailable) {
+			t.Fatalf("append without the replica: %v", err)
+		}
+	}
+	replica.Resume()
+	for end := time.Now().Add(20 * time.Second); s.Append(t.Context(), o.ref, b) != nil; {
+		if time.Now().After(end) {
+			t.Fatal("the replica is back and the batch is not through")
+		}
+	}
+
+	primary.Kill()
+	if err := s.Append(t.Context(), o.ref, &actors.Batch{Owned: b.After(), ID: "late", Durability: o.level}); err == nil {
+		t.Fatal("a killed primary acknowledged")
+	}
+	replica.Do("REPLICAOF", "NO", "ONE")
+	after := open(t, config(replica))
+	defer after.Close() //nolint:errcheck // another test's affair
+	if kept := count(t, after, o.ref); kept != 51 {
+		t.Errorf("%d batches, want 51", kept)
+	}
+}
+
+// TestAnOutageIsToldApartFromAnUnknownOutcome looks at what an owner hears
+// while Redis is paused, gone, full or loading.
+func TestAnOutageIsToldApartFromAnUnknownOutcome(t *testing.T) {
+	server := testenv.StartRedis(t)
+	c := config(server)
+	c.ReplicasTimeout, c.Timeout = 50*time.Millisecond, 200*time.Millisecond
+	s := open(t, c)
+	defer s.Close() //nolint:errcheck // another test's affair
+	o, err := claim(t.Context(), s, "r", actors.DurabilityDefault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.append(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &actors.Batch{Owned: o.owned, ID: "b", Entries: []actors.Entry{{Key: "1", Value: []byte("value 1")}}}
+	server.Pause()
+	if err := s.Append(t.Context(), o.ref, b); err == nil || errors.Is(err, actors.ErrUnavailable) || errors.Is(err, actors.ErrFenced) {
+		t.Errorf("paused: %v, want that the outcome is unknown", err)
+	}
+	server.Resume()
+	if err := s.Append(t.Context(), o.ref, b); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	server.Do("CONFIG", "SET", "maxmemory", "1")
+	if err := s.Append(t.Context(), o.ref, &actors.Batch{Owned: b.After(), ID: "c"}); !errors.Is(err, actors.ErrUnavailable) {
+		t.Errorf("full: %v, want that nothing was done", err)
+	}
+	if _, err := s.Claim(t.Context(), actors.RoomRef{Kind: "r", ID: "other"}, actors.Claim{Owner: o.owned.Owner}); !errors.Is(err, actors.ErrUnavailable) {
+		t.Errorf("full: %v", err)
+	}
+	if err := s.Release(t.Context(), o.ref, b.After()); err != nil {
+		t.Errorf("full, release: %v", err)
+	}
+	server.Do("CONFIG", "SET", "maxmemory", "0")
+	if n := count(t, s, o.ref); n != 2 {
+		t.Errorf("%d batches", n)
+	}
+	server.Kill()
+	if err := s.Append(t.Context(), o.ref, b); err == nil {
+		t.Error("gone: it was acknowledged")
+	}
+	if err := s.Append(t.Context(), o.ref, b); !errors.Is(err, actors.ErrUnavailable) {
+		t.Errorf("gone for a while: %v, want that nothing was done", err)
+	}
+}
+
+// TestVisitorsLeaveNoKey claims and releases rooms that never append, and
+// destroys one that did.
+func TestVisitorsLeaveNoKey(t *testing.T) {
+	server := testenv.StartRedis(t)
+	s := open(t, config(server))
+	defer s.Close() //nolint:errcheck // another test's affair
+	for i := range 500 {
+		o, err := claim(t.Context(), s, fmt.Sprint(i), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			if err = o.append(t.Context()); err == nil {
+				err = s.Destroy(t.Context(), o.ref, o.owned)
+			}
+		} else {
+			err = s.Release(t.Context(), o.ref, o.owned)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := server.Do("DBSIZE"); got != ":0" {
+		t.Errorf("DBSIZE = %s", got)
+	}
+}
