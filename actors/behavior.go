@@ -15,6 +15,7 @@ type Behavior interface {
 	Config() KindConfig // validated, defaults filled in
 	Err() error         // what is wrong with the kind's definition; nil if nothing
 	NewRoom() Instance  // a fresh room struct, its fields bound and not yet open
+	Lasts() bool        // rooms have something to keep: durable fields, or the hook Alarm
 	HandlesEvent(string) bool
 }
 
@@ -36,10 +37,19 @@ type Instance interface {
 
 	// Begin starts a transaction over the fields. Commit ends it and returns
 	// what changed, in order, which is valid until the next Begin; Rollback
-	// ends it and undoes it.
+	// ends it and undoes it. Changes is what Commit would return, or has
+	// returned.
 	Begin()
+	Changes() []Change
 	Commit() []Change
 	Rollback()
+
+	// Read reports whether the transaction has looked at a field, and Replaced
+	// what each of its changes replaced, nil where nothing was. Both are valid
+	// until the next Begin. They are for instances with a durable field:
+	// without one nothing is read or replaced.
+	Read(field int) bool
+	Replaced() [][]byte
 
 	// Handle runs the handler of an event, or the catch-all. It panics if the
 	// handler does.
@@ -58,6 +68,7 @@ type Hooks struct {
 	Resumed func(*Turn, Member, bool)
 	Left    func(*Turn, Member, LeaveReason)
 	Tick    func(*Turn, Tick)
+	Alarm   func(*Turn, string)
 	Closing func(*Turn)
 }
 
@@ -119,6 +130,7 @@ type Host interface {
 	Kick(id MemberID, reason string)
 	Destroy()
 	After(time.Duration, func(*Turn)) (stop func() bool)
+	SetAlarm(name string, at time.Time) // the zero Time cancels it
 	Go(work func(context.Context) error, then func(*Turn, error))
 	Call(room RoomRef, event string, payload Raw, timeout time.Duration, then func(*Turn, Raw, error))
 }

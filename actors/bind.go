@@ -116,7 +116,8 @@ func (tx *transaction) add(name string, spec FieldSpec, f tagged) error {
 		return errBound
 	}
 	f.bind(tx, len(tx.fields))
-	tx.fields = append(tx.fields, boundField{spec, f})
+	tx.fields = append(tx.fields, boundField{spec: spec, f: f})
+	tx.lasting = tx.lasting || spec.Durable
 	return nil
 }
 

@@ -54,20 +54,22 @@ func (*noCopy) Unlock() {}
 
 // Get returns the value of key and whether there is one.
 func (m *Map[K, V]) Get(key K) (V, bool) {
+	m.tx.reads(m.field)
 	e, ok := m.entries[key]
 	return e.value, ok
 }
 
 // Has reports whether there is a value for key.
-func (m *Map[K, V]) Has(key K) bool { _, ok := m.entries[key]; return ok }
+func (m *Map[K, V]) Has(key K) bool { m.tx.reads(m.field); _, ok := m.entries[key]; return ok }
 
 // Len is the number of entries.
-func (m *Map[K, V]) Len() int { return len(m.entries) }
+func (m *Map[K, V]) Len() int { m.tx.reads(m.field); return len(m.entries) }
 
 // All iterates over the entries, in no particular order. Entries may be set
 // and deleted meanwhile, as with Go's map.
 func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
+		m.tx.reads(m.field)
 		for k, e := range m.entries {
 			if !yield(k, e.value) {
 				return
@@ -95,13 +97,14 @@ func (m *Map[K, V]) Set(key K, value V) {
 	change := Change{Field: m.field, Key: m.keys.text(key), Value: bytes.Clone(encoded)}
 	m.remember(undo[K, V]{key, old, existed})
 	m.entries[key] = entry[V]{value, change.Value}
-	m.tx.changes = append(m.tx.changes, change)
+	m.tx.change(change, old.raw)
 }
 
 // Delete removes key and reports whether it was there. It panics outside a
 // turn.
 func (m *Map[K, V]) Delete(key K) bool {
 	m.tx.writable(m.field, "Delete")
+	m.tx.reads(m.field)
 	return m.remove(key)
 }
 
@@ -121,7 +124,7 @@ func (m *Map[K, V]) remove(key K) bool {
 	change := Change{Field: m.field, Key: m.keys.text(key)}
 	m.remember(undo[K, V]{key, old, true})
 	delete(m.entries, key)
-	m.tx.changes = append(m.tx.changes, change)
+	m.tx.change(change, old.raw)
 	return true
 }
 

@@ -54,6 +54,12 @@ type Leaver interface {
 // Ticker is implemented by a room with KindConfig.TickEvery.
 type Ticker interface{ Tick(t *Turn, k Tick) }
 
+// Alarmer is implemented by a room that sets alarms: Alarm is the turn of one
+// that is due. The alarm is gone with the turn's changes, at once: if the turn
+// fails it is tried again, after a second, then two, at most five minutes. A
+// kind with this hook is kept in a store even if no field is durable.
+type Alarmer interface{ Alarm(t *Turn, name string) }
+
 // Closer is implemented by a room that wants a last turn before it leaves
 // memory: it has no members, and what it emits reaches nobody.
 type Closer interface{ Closing(t *Turn) }
@@ -68,6 +74,7 @@ var hookTypes = map[string]reflect.Type{
 	"Resumed": reflect.TypeFor[Resumer](),
 	"Left":    reflect.TypeFor[Leaver](),
 	"Tick":    reflect.TypeFor[Ticker](),
+	"Alarm":   reflect.TypeFor[Alarmer](),
 	"Closing": reflect.TypeFor[Closer](),
 }
 
@@ -121,6 +128,9 @@ func bindHooks(room any) Hooks {
 	}
 	if x, ok := room.(Ticker); ok {
 		h.Tick = x.Tick
+	}
+	if x, ok := room.(Alarmer); ok {
+		h.Alarm = x.Alarm
 	}
 	if x, ok := room.(Closer); ok {
 		h.Closing = x.Closing

@@ -44,9 +44,12 @@ func (i *instance[S]) Open() { i.tx.open = true }
 
 func (i *instance[S]) Each(field int, f func(string, []byte)) { i.tx.fields[field].f.each(f) }
 
-func (i *instance[S]) Begin()           { i.tx.begin() }
-func (i *instance[S]) Commit() []Change { return i.tx.commit() }
-func (i *instance[S]) Rollback()        { i.tx.rollback() }
+func (i *instance[S]) Begin()             { i.tx.begin() }
+func (i *instance[S]) Changes() []Change  { return i.tx.changes }
+func (i *instance[S]) Replaced() [][]byte { return i.tx.before }
+func (i *instance[S]) Read(f int) bool    { return i.tx.fields[f].read }
+func (i *instance[S]) Commit() []Change   { return i.tx.commit() }
+func (i *instance[S]) Rollback()          { i.tx.rollback() }
 
 func (i *instance[S]) Hooks() *Hooks { return &i.hooks }
 

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -18,6 +19,7 @@ type Kind[S any] struct {
 	config   KindConfig
 	handlers map[string]handler[S]
 	any      handler[S]
+	lasts    bool
 	errs     []error
 }
 
@@ -64,6 +66,33 @@ type KindConfig struct {
 	Authorize        func(context.Context, *JoinRequest) error
 	AuthorizeTimeout time.Duration
 
+	// Durability is what an acknowledged change of a durable field survives.
+	// The zero value is the highest level that the node's store provides by
+	// itself; a node refuses a kind whose level its store does not provide.
+	Durability Durability
+
+	// Version is that of the kind's durable fields, 0 to 1,000,000. A room
+	// that was stored by a higher one does not open, and nothing of it is
+	// touched. One stored by a lower one is handed to Migrate before it opens,
+	// field name → key → JSON, the key of a Value being empty, to be changed
+	// in place; what changed is written with the first turn. An error refuses
+	// to open the room. It runs within the room: it must not block. Nil means
+	// that nothing needs to be done.
+	Version int
+	Migrate func(from int, fields map[string]map[string]json.RawMessage) error
+
+	// Retention destroys a room with durable fields that nobody has used for
+	// so long. Zero means never; at least one second, at most 10,000 days.
+	Retention time.Duration
+
+	// HibernateAfter lets a room whose members are connected, but quiet, leave
+	// memory after so long: the next event wakes it, and members notice
+	// nothing. Plain fields are lost. A room with anything in ephemeral synced
+	// fields, a kept seat, a timer, work or an answer that it owes stays. Zero
+	// means never; at least 1 ms, at most 1,000 hours. The kind must have
+	// durable fields and no ticks.
+	HibernateAfter time.Duration
+
 	// MaxWork is how many functions given to Turn.Go run at a time per room;
 	// the rest wait. Zero means 16; at most 10,000.
 	MaxWork int
@@ -86,20 +115,26 @@ func NewKind[S any](name string, newRoom func() *S, c KindConfig) *Kind[S] {
 	if _, has := room.MethodByName("Tick"); k.config.TickEvery > 0 && !has {
 		k.fail(errors.New("TickEvery is set and the room has no method Tick(*actors.Turn, actors.Tick)"))
 	}
-	k.fail(probe(newRoom))
+	k.fail(k.probe())
+	if k.config.HibernateAfter > 0 && (!k.lasts || k.config.TickEvery > 0) {
+		k.fail(errors.New("HibernateAfter is for rooms with durable fields and without ticks"))
+	}
 	return k
 }
 
-// probe makes two rooms to see whether they can be run and are two.
-func probe[S any](newRoom func() *S) error {
-	if newRoom == nil {
+// probe makes two rooms to see whether they can be run and are two, and
+// whether there is anything to keep of them.
+func (k *Kind[S]) probe() error {
+	if k.make == nil {
 		return errors.New("the function that makes a room is nil")
 	}
-	one := newRoom()
-	if _, err := bindFields(reflect.ValueOf(one)); err != nil {
+	one := k.make()
+	tx, err := bindFields(reflect.ValueOf(one))
+	if err != nil {
 		return err
 	}
-	if another := newRoom(); another == one && reflect.TypeFor[S]().Size() > 0 {
+	k.lasts = tx.lasting || bindHooks(one).Alarm != nil
+	if another := k.make(); another == one && reflect.TypeFor[S]().Size() > 0 {
 		return errors.New("the function that makes a room returned the same one twice")
 	}
 	return nil
@@ -122,6 +157,10 @@ func (c *KindConfig) complete() error {
 		within("ResumeBytes", c.ResumeBytes, 1, 1<<30),
 		within("AuthorizeTimeout", c.AuthorizeTimeout, time.Millisecond, time.Hour),
 		within("MaxWork", c.MaxWork, 1, 10_000),
+		within("Version", c.Version, 0, 1_000_000),
+		withinOrZero("Retention", c.Retention, time.Second, 10_000*24*time.Hour),
+		withinOrZero("HibernateAfter", c.HibernateAfter, time.Millisecond, 1000*time.Hour),
+		c.Durability.check(),
 	)
 }
 
@@ -157,6 +196,9 @@ func (k *Kind[S]) Name() string { return k.name }
 
 // Config implements Behavior.
 func (k *Kind[S]) Config() KindConfig { return k.config }
+
+// Lasts implements Behavior.
+func (k *Kind[S]) Lasts() bool { return k.lasts }
 
 // HandlesEvent implements Behavior.
 func (k *Kind[S]) HandlesEvent(name string) bool {

@@ -156,8 +156,8 @@ type Owned struct {
 // The most that a batch may hold, except that a single entry of up to
 // MaxEntryBytes always fits.
 const (
-	MaxBatchEntries = 1024
-	MaxBatchBytes   = 1 << 20  // keys and values
+	MaxBatchEntries = 3500     // as many as a script of Redis can pass on, each with its value
+	MaxBatchBytes   = 8 << 20  // keys and values
 	MaxEntryBytes   = 16 << 20 // of a value
 	MaxEntryKey     = 512      // bytes of a key; any bytes but an empty key
 )
@@ -221,6 +221,13 @@ func (d Durability) Valid() bool {
 		return true
 	}
 	return false
+}
+
+func (d Durability) check() error {
+	if !d.Valid() {
+		return fmt.Errorf("Durability %q is none of the levels", string(d))
+	}
+	return nil
 }
 
 // Errors of stores.

@@ -61,6 +61,10 @@ func (h *fakeHost) After(d time.Duration, _ func(*actors.Turn)) func() bool {
 	return func() bool { return true }
 }
 
+func (h *fakeHost) SetAlarm(name string, at time.Time) {
+	h.did = append(h.did, fmt.Sprintf("alarm %s %v", name, at.Sub(start)))
+}
+
 func (h *fakeHost) Go(work func(context.Context) error, then func(*actors.Turn, error)) {
 	h.jobs = append(h.jobs, work)
 	h.works = append(h.works, then)

@@ -12,7 +12,9 @@ type transaction struct {
 	fields  []boundField
 	open    bool // Open was called
 	inTurn  bool // between Begin and Commit or Rollback
+	lasting bool // a field is durable: reads and replaced values are noted
 	changes []Change
+	before  [][]byte // what each of changes replaced, if lasting
 	touched []rollbacker
 	buf     []byte // what encode returned last
 }
@@ -20,6 +22,7 @@ type transaction struct {
 type boundField struct {
 	spec FieldSpec
 	f    tagged
+	read bool // since Begin, if the transaction is lasting
 }
 
 type rollbacker interface {
@@ -48,6 +51,20 @@ func (tx *transaction) writable(field int, op string) {
 	}
 }
 
+// reads notes that the turn has seen something of a field.
+func (tx *transaction) reads(field int) {
+	if tx != nil && tx.lasting {
+		tx.fields[field].read = true
+	}
+}
+
+func (tx *transaction) change(c Change, before []byte) {
+	tx.changes = append(tx.changes, c)
+	if tx.lasting {
+		tx.before = append(tx.before, before)
+	}
+}
+
 func (tx *transaction) name(field int) string { return tx.fields[field].spec.Name }
 
 // encode returns the JSON of what value points to, valid until the next call.
@@ -67,7 +84,12 @@ func (tx *transaction) encode(value any) ([]byte, error) {
 
 func (tx *transaction) begin() {
 	tx.inTurn = true
-	tx.changes = emptied(tx.changes)
+	tx.changes, tx.before = emptied(tx.changes), emptied(tx.before)
+	if tx.lasting {
+		for i := range tx.fields {
+			tx.fields[i].read = false
+		}
+	}
 }
 
 func (tx *transaction) commit() []Change {

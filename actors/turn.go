@@ -129,6 +129,30 @@ func (t *Turn) After(d time.Duration, f func(*Turn)) (stop func() bool) {
 	return t.live().After(d, f)
 }
 
+// SetAlarm runs the hook Alarm at a time, or soon after: also if the room has
+// left memory by then, or its node has died. It takes the place of an alarm of
+// the same name; a time that is past is now. It is as durable as the kind, and
+// nothing is set if the turn fails. name is 1 to 64 bytes. SetAlarm panics if
+// it is not, if the room has no hook Alarm, or if it has MaxAlarms already.
+func (t *Turn) SetAlarm(name string, at time.Time) {
+	h := t.live()
+	if name == "" || len(name) > maxAlarmName {
+		panic("actors: SetAlarm: the name of an alarm is 1 to 64 bytes")
+	}
+	if at.IsZero() {
+		at = h.Now()
+	}
+	h.SetAlarm(name, at)
+}
+
+// CancelAlarm forgets an alarm. Nothing happens if there is none.
+func (t *Turn) CancelAlarm(name string) { t.live().SetAlarm(name, time.Time{}) }
+
+// MaxAlarms is how many alarms a room may have set.
+const MaxAlarms = 10_000
+
+const maxAlarmName = 64
+
 // Go runs work beside the room, at most MaxWork at a time per room, and then
 // runs then as a turn with its error. work must not touch the room; its
 // context ends when the room leaves memory, and then is dropped. A panic in

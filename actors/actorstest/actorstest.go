@@ -14,6 +14,7 @@ package actorstest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
+	"github.com/parlor-rooms/parlor/actors/store/memory"
 )
 
 // Config describes a room under test. The zero value is useful.
@@ -38,6 +40,8 @@ type Config struct {
 	// Call answers Turn.Call: what the other room would return. Nil answers
 	// CodeUnavailable.
 	Call func(room actors.RoomRef, event string, payload json.RawMessage) (any, error)
+	// Store is where the room is kept. Nil is a store of its own, in memory.
+	Store actors.Store
 	// Log receives the room's log. Nil means the test's log.
 	Log *slog.Logger
 }
@@ -53,16 +57,16 @@ type Room struct {
 	machine *room.Machine
 	fan     *fanout.Machine
 	epoch   uint64
-	saved   map[savedKey][]byte
-	queue   []func() // what happens after the present step
+	owned   actors.Owned
+	agenda  time.Time // when the room is to be woken; zero: not at all
+	queue   []func()  // what happens after the present step
 	members map[uint64]*Member
 	nextID  uint64
 	answers map[uint64]func(actors.Raw, *actors.Error)
-}
 
-type savedKey struct {
-	field int
-	key   string
+	away       bool          // the store does not answer
+	batch      *actors.Batch // on its way to the store; nil: none is
+	destroying bool          // the store was asked to forget the room
 }
 
 // Open opens a room. The test fails if the kind is wrong.
@@ -85,17 +89,26 @@ func Open(t testing.TB, kind actors.Behavior, cfg Config) *Room {
 	}
 	r := &Room{
 		t: t, cfg: cfg, kind: kind, now: cfg.Start, ref: actors.RoomRef{Kind: kind.Name(), ID: cfg.ID},
-		rand:  rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
-		saved: make(map[savedKey][]byte), members: make(map[uint64]*Member), answers: make(map[uint64]func(actors.Raw, *actors.Error)),
+		rand:    rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
+		members: make(map[uint64]*Member), answers: make(map[uint64]func(actors.Raw, *actors.Error)),
+	}
+	if r.cfg.Store == nil {
+		r.cfg.Store = memory.New(memory.Config{Now: r.Now})
 	}
 	if !r.ref.Valid() {
 		t.Fatalf("actorstest: %q is not a room id", cfg.ID)
 	}
+	r.connectNode()
+	r.wake()
+	return r
+}
+
+// connectNode makes a node without connections.
+func (r *Room) connectNode() {
+	r.members, r.queue = make(map[uint64]*Member), nil
 	r.fan = fanout.New(fanout.Config{Node: "test", Sockets: r, Post: func(d fanout.Drained) {
 		r.queue = append(r.queue, func() { r.fan.Drained(d) })
 	}})
-	r.wake()
-	return r
 }
 
 type testLog struct{ t testing.TB }
@@ -105,15 +118,15 @@ func (l testLog) Write(b []byte) (int, error) { l.t.Logf("%s", b); return len(b)
 // wake starts an activation.
 func (r *Room) wake() {
 	r.epoch++
-	var stored []actors.Change
-	for k, v := range r.saved {
-		stored = append(stored, actors.Change{Field: k.field, Key: k.key, Value: v})
-	}
+	r.destroying = false
 	r.machine = room.New(room.Config{
-		Ref: r.ref, Behavior: r.kind, Epoch: r.epoch, Stored: stored, Log: r.cfg.Log,
-		Rand: r.rand, NewID: r.newID, Effects: (*effects)(r),
+		Ref: r.ref, Behavior: r.kind, Log: r.cfg.Log, Rand: r.rand, NewID: r.newID, Effects: (*effects)(r),
 	})
-	r.machine.Start(r.now)
+	loaded := room.Loaded{Epoch: r.epoch}
+	if r.kind.Lasts() {
+		loaded = r.load()
+	}
+	r.machine.Start(r.now, loaded)
 	r.settle()
 }
 
@@ -140,17 +153,35 @@ func (r *Room) Advance(d time.Duration) {
 	target := r.now.Add(d)
 	for {
 		next := r.machine.NextWake()
+		due := !r.agenda.IsZero() && (next.IsZero() || !r.agenda.After(next))
+		if due {
+			next = r.agenda
+		}
 		if next.IsZero() || next.After(target) {
 			break
 		}
 		if next.After(r.now) {
 			r.now = next
 		}
-		r.machine.Wake(r.now)
-		r.settle()
+		r.wakeDue(due)
 	}
 	r.now = target
 	r.machine.Wake(r.now)
+	r.settle()
+}
+
+// wakeDue runs what is due: in another activation, if the agenda says so and
+// the room is not in memory.
+func (r *Room) wakeDue(agenda bool) {
+	if agenda {
+		r.agenda = time.Time{}
+		if !r.Awake() {
+			r.wake()
+		}
+		r.machine.Due(r.now)
+	} else {
+		r.machine.Wake(r.now)
+	}
 	r.settle()
 }
 
@@ -266,16 +297,26 @@ func (e *effects) Answer(id uint64, result actors.Raw, err *actors.Error) {
 	}
 }
 
-func (e *effects) Save(changes []actors.Change) {
-	for _, c := range changes {
-		if c.Value == nil {
-			delete(e.saved, savedKey{c.Field, c.Key})
-		} else {
-			e.saved[savedKey{c.Field, c.Key}] = c.Value
-		}
+func (e *effects) Append(a room.Append) {
+	if !a.Wake.IsZero() {
+		e.agenda = a.Wake
 	}
+	e.batch = a.Batch
+	e.later((*Room)(e).commit)
 }
 
-func (e *effects) Forget() { clear(e.saved) }
+func (e *effects) Schedule(at time.Time) { e.agenda = at }
 
-func (e *effects) Retire() {}
+func (e *effects) Destroy() {
+	e.destroying = true
+	e.later((*Room)(e).commit)
+}
+
+func (e *effects) Retire() {
+	if e.destroying || e.owned.Owner == (actors.Owner{}) {
+		return
+	}
+	if err := e.cfg.Store.Release(context.Background(), e.ref, e.owned); err != nil && !errors.Is(err, actors.ErrFenced) {
+		e.t.Errorf("actorstest: release: %v", err)
+	}
+}

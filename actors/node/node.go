@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/store/memory"
 )
 
 // Config describes a node. It is read once, by New.
@@ -49,8 +50,15 @@ type Config struct {
 	// are answered CodeOverloaded without a turn. Zero means 65,536.
 	MaxMailbox int
 
-	// Limits bound what clients may do.
-	Limits Limits
+	// Store is where rooms with durable fields or alarms outlive the process.
+	// Whoever made it closes it, after Run has returned. Nil keeps them in the
+	// memory of this node.
+	Store actors.Store
+	// OwnerAlive reports whether an activation of another node that owns a
+	// room may still be at work; what it owns is left to it. It is called from
+	// any goroutine and does not block. Nil means that there is no other node:
+	// whoever owned a room before this process is dead.
+	OwnerAlive func(actors.Owner) bool
 
 	// DrainTimeout is how long Run waits for rooms to end. Zero means 10 s.
 	DrainTimeout time.Duration
@@ -100,7 +108,6 @@ func (c *Config) complete() error {
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
 		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
 	}
-	errs = append(errs, c.Limits.complete(c.MaxNamespaces))
 	return errors.Join(errs...)
 }
 
@@ -118,8 +125,7 @@ type Node struct {
 	fans     []*fan       // fan-out, by room
 	callers  []*actor.PID // by room
 	gateways []*gateway
-	memory   *memory
-	house    *house
+	store    actors.Store
 	meters   meters
 	tracing  *tracing
 	ctx      context.Context // ends when the node stops
@@ -146,7 +152,7 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), memory: newMemory(), house: newHouse(cfg.Limits), tracing: newTracing(&cfg)}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, tracing: newTracing(&cfg)}
 	var errs []error
 	for _, k := range cfg.Kinds {
 		if err := k.Err(); err != nil {
@@ -165,6 +171,12 @@ func New(cfg Config) (*Node, error) {
 	}
 	if errors.Join(errs...) != nil {
 		return nil, fmt.Errorf("node: %w", errors.Join(errs...))
+	}
+	if n.store == nil {
+		n.store = memory.New(memory.Config{})
+	}
+	if err := n.checkDurability(); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
@@ -186,7 +198,27 @@ func New(cfg Config) (*Node, error) {
 	for _, g := range n.gateways {
 		g.behavior.Bind(g)
 	}
+	if len(n.lasting()) > 0 {
+		n.beside.Go(n.watchAgenda) // ends with n.ctx; stop waits for it
+	}
 	return n, nil
+}
+
+// checkDurability refuses a kind whose level the store does not provide. A
+// store that does not answer is not asked again: appends say the same.
+func (n *Node) checkDurability() error {
+	ctx, cancel := context.WithTimeout(context.Background(), claimPatience)
+	defer cancel()
+	var errs []error
+	for _, k := range n.lasting() {
+		switch err := n.store.Provides(ctx, k.Config().Durability); {
+		case errors.Is(err, actors.ErrNoDurability):
+			errs = append(errs, fmt.Errorf("kind %q: %w", k.Name(), err))
+		case err != nil:
+			n.log.Warn("the store cannot be asked what it provides", "kind", k.Name(), "error", err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (n *Node) spawn(producer actor.Producer) *actor.PID {

@@ -29,6 +29,7 @@ type roomActor struct {
 	// Owned by Receive.
 	self     *actor.PID
 	machine  *room.Machine
+	store    *archive // nil: nothing is kept of the kind
 	out      callTable
 	incoming map[uint64]*roomCall
 	inID     uint64
@@ -40,6 +41,15 @@ type (
 	wake      struct{}
 	closeRoom struct{ why actors.LeaveReason }
 	leaveNow  struct{}
+	claimed   struct {
+		loaded room.Loaded
+		err    error
+	}
+	appended struct {
+		id  string
+		err error
+	}
+	destroyed struct{ err error }
 	workDone  struct {
 		id  uint64
 		err error
@@ -53,10 +63,13 @@ func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior) *actor.PID {
 	}
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
 	r.machine = room.New(room.Config{
-		Ref: ref, Behavior: kind, Epoch: n.epoch.Add(1), Stored: n.memory.load(ref),
+		Ref: ref, Behavior: kind,
 		Log:  n.log.With(slog.String("room", ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
 	})
+	if kind.Lasts() {
+		r.store = &archive{node: n, ref: ref}
+	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
 		actor.WithMailbox(actor.Unbounded(&r.waits))))
 }
@@ -76,7 +89,18 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	case *actor.Started:
 		r.self = ctx.Self()
 		r.out = newCallTable(r.node, r.self)
-		m.Start(now)
+		r.start(now)
+	case claimed:
+		if msg.err == nil {
+			m.Start(now, msg.loaded)
+			break
+		}
+		r.node.log.Error("room could not be claimed", "room", r.ref.String(), "error", msg.err)
+		m.Fail(now, actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again"))
+	case appended:
+		m.Appended(now, msg.id, msg.err)
+	case destroyed:
+		m.Destroyed(now, msg.err)
 	case *wire.Join:
 		r.join(now, msg)
 	case *wire.Event:
@@ -87,8 +111,6 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		}
 	case *wire.Ack:
 		m.Ack(now, msg)
-	case *wire.Renew:
-		m.Renew(now, msg)
 	case *wire.Leave:
 		m.Leave(now, msg)
 	case *wire.Delivered:
@@ -99,6 +121,11 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	case workDone:
 		m.WorkDone(now, msg.id, msg.err)
 	case *roomCall:
+		if _, due := msg.op.(dueRoom); due {
+			m.Due(now)
+			r.node.send(msg.from, &callResult{id: msg.id, room: msg.room, err: r.moved()})
+			break
+		}
 		r.inID++
 		r.incoming[r.inID] = msg
 		m.Call(now, r.inID, msg.event, msg.payload)
@@ -144,6 +171,26 @@ func (r *roomActor) join(now time.Time, j *wire.Join) {
 	span.End()
 }
 
+// start opens the room, once it is this activation's if it is kept.
+func (r *roomActor) start(now time.Time) {
+	if r.store == nil {
+		r.machine.Start(now, room.Loaded{Epoch: r.node.epoch.Add(1)})
+		return
+	}
+	r.store.then(func() {
+		loaded, err := r.store.claim()
+		r.node.send(r.self, claimed{loaded, err})
+	})
+}
+
+// moved answers what came too late for the room.
+func (r *roomActor) moved() *actors.Error {
+	if r.machine.Retired() {
+		return room.ErrMoved
+	}
+	return nil
+}
+
 // gone is called when the room has retired.
 func (r *roomActor) gone() {
 	r.cancel()
@@ -159,7 +206,7 @@ func (r *roomActor) abandon() {
 		}
 	}()
 	if !r.machine.Retired() {
-		r.machine.Close(time.Now(), actors.ReasonShutdown)
+		r.machine.Abandon(time.Now(), actors.ReasonShutdown)
 	}
 }
 
@@ -213,13 +260,25 @@ func (r *roomActor) Answer(id uint64, result actors.Raw, err *actors.Error) {
 	}
 }
 
-// Save implements room.Effects.
-func (r *roomActor) Save(changes []actors.Change) { r.node.memory.save(r.ref, changes) }
+// Append implements room.Effects.
+func (r *roomActor) Append(a room.Append) {
+	r.store.append(a, func(err error) { r.node.send(r.self, appended{a.Batch.ID, err}) })
+}
 
-// Forget implements room.Effects.
-func (r *roomActor) Forget() { r.node.memory.forget(r.ref) }
+// Schedule implements room.Effects.
+func (r *roomActor) Schedule(at time.Time) { r.store.schedule(at) }
+
+// Destroy implements room.Effects.
+func (r *roomActor) Destroy() {
+	r.store.destroy(func(err error) { r.node.send(r.self, destroyed{err}) })
+}
 
 // Retire implements room.Effects.
 func (r *roomActor) Retire() {
-	r.node.send(r.node.shards[r.node.shardOf(r.ref)], &retire{r.ref, r.self})
+	leave := func() { r.node.send(r.node.shards[r.node.shardOf(r.ref)], &retire{r.ref, r.self}) }
+	if r.store == nil {
+		leave()
+		return
+	}
+	r.store.release(leave)
 }

@@ -110,6 +110,10 @@ func (m *Machine) endAsk(a *ask) {
 // continueWith runs a turn that an earlier one of the same instance asked for.
 func (m *Machine) continueWith(life int, f func(*actors.Turn)) {
 	if life == m.life && (m.phase == open || m.phase == ending) {
-		m.turnFor(actors.Member{}, f)
+		m.park(func() {
+			if life == m.life {
+				m.turnFor(actors.Member{}, f)
+			}
+		})
 	}
 }

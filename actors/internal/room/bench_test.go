@@ -27,8 +27,9 @@ func (*sink) Tell(wire.ConnRef, any)                   {}
 func (*sink) Run(uint64, func(context.Context) error)  {}
 func (*sink) Call(uint64, OutCall)                     {}
 func (*sink) Answer(uint64, actors.Raw, *actors.Error) {}
-func (*sink) Save([]actors.Change)                     {}
-func (*sink) Forget()                                  {}
+func (*sink) Append(Append)                            {}
+func (*sink) Schedule(time.Time)                       {}
+func (*sink) Destroy()                                 {}
 func (*sink) Retire()                                  {}
 
 type point struct{ X, Y int }
@@ -73,7 +74,7 @@ func newCrowd(tb testing.TB, members int, c actors.KindConfig, payload string, a
 		Ref: actors.RoomRef{Kind: "plane", ID: "1"}, Behavior: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Rand: rand.New(rand.NewPCG(1, 1)),
 		NewID: func() string { ids++; return fmt.Sprintf("%022d", ids) }, Effects: cr.sink,
 	})
-	cr.m.Start(cr.now)
+	cr.m.Start(cr.now, Loaded{})
 	for i := range members {
 		conn := wire.ConnRef{Node: "n1", ID: uint64(i + 1)}
 		id := actors.MemberID(fmt.Sprintf("member-%015d", i))

@@ -10,9 +10,12 @@ import (
 )
 
 // startCall sends an event to another room.
-func (m *Machine) startCall(c OutCall, then func(*actors.Turn, actors.Raw, error)) {
+func (m *Machine) startCall(life int, c OutCall, then func(*actors.Turn, actors.Raw, error)) {
+	if life != m.life {
+		return // the instance that asked for it is gone
+	}
 	m.work.nextID++
-	id, life := m.work.nextID, m.life
+	id := m.work.nextID
 	deadline := m.after(c.Timeout, false, func() {
 		m.callDone(id, actors.Raw{}, actors.Errorf(actors.CodeTimeout, "no answer within %v", c.Timeout))
 	})
@@ -69,14 +72,17 @@ func (m *Machine) call(r *request, payload actors.Raw) {
 	args, err := rawjson.AppendSplit(r.args[:0], payload.JSON)
 	switch {
 	case err != nil:
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "payload: want an array of arguments"))
+		r.refuse(actors.Errorf(actors.CodeBadPayload, "payload: want an array of arguments"))
 		return
 	case !m.cfg.Behavior.HandlesEvent(r.event.Name):
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
+		r.refuse(actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
+		return
+	case m.full() && m.gate.durable.has(r.event.Name):
+		r.refuse(errFull())
 		return
 	}
 	r.event.Args = actors.Args{List: args, Attachments: payload.Attachments}
 	if failed := r.handle(actors.Cause{Event: r.event.Name}, ""); failed != nil {
-		m.effect.Answer(r.id, actors.Raw{}, failed.public)
+		m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
 	}
 }

@@ -17,7 +17,31 @@ var ErrMoved = actors.Errorf("moved", "the room has left memory")
 // the room lost its place. Nothing durable is deleted. Members' transports are
 // closed, so that stock clients come back.
 func (m *Machine) Close(now time.Time, why actors.LeaveReason) {
-	m.step(now, func() { m.end(why, wire.Remove{Close: why}) })
+	m.step(now, func() {
+		if m.phase == open && m.journal.lasts && m.resumes() && why.MayReturn() {
+			m.part(why)
+			return
+		}
+		m.end(why, wire.Remove{Close: why})
+	})
+}
+
+// part ends an activation whose members keep their seats: they, or the time
+// that these are kept, come back to the next one.
+func (m *Machine) part(why actors.LeaveReason) {
+	for _, mem := range m.members.list() {
+		mem.laters.fail(errEnded())
+		if m.members.has(mem) && mem.Connected {
+			m.detach(mem, wire.Remove{Member: mem.ID, Close: why})
+			m.awaitReturn(mem, m.now.Add(m.kind.ResumeWithin), why)
+			m.storeSeat(mem)
+			m.droppedTurn(mem, why)
+		}
+	}
+	if m.phase == open {
+		m.phase = ending
+		m.finish()
+	}
 }
 
 // destroy ends the room for good, on behalf of a turn.
@@ -30,14 +54,15 @@ func (m *Machine) destroy() {
 // end takes everybody out, each with r, and ends the activation: the hooks Left
 // and Closing follow. It does nothing if the end has begun.
 func (m *Machine) end(why actors.LeaveReason, r wire.Remove) {
-	if m.phase == ending || m.phase == retiring {
+	if m.phase == ending || m.phase == draining || m.phase == retiring {
 		return
 	}
 	instance := m.phase == open
 	if instance {
 		m.phase = ending
 	} else {
-		m.phase = retiring
+		m.abandoned = true
+		m.drain()
 	}
 	for _, mem := range m.members.list() {
 		mem.laters.fail(errEnded())
@@ -57,7 +82,19 @@ func (m *Machine) finish() {
 	if m.hooks.Closing != nil {
 		m.turnFor(actors.Member{}, m.hooks.Closing)
 	}
-	m.phase = retiring
+	if m.kind.Retention > 0 && m.journal.written() && !m.destroyed {
+		m.describe()
+	}
+	m.drain()
+}
+
+// drain ends the activation as soon as everything is durable, and seen.
+func (m *Machine) drain() {
+	m.timers, m.userTimers, m.idle = nil, 0, nil
+	m.gate.parked = nil
+	if m.phase = retiring; m.journal.lasts {
+		m.phase = draining
+	}
 }
 
 // retire leaves: whoever waits for an answer is told, behind Retire, to ask
@@ -70,9 +107,6 @@ func (m *Machine) retire() {
 	m.timers, m.userTimers, m.idle = nil, 0, nil
 	m.asks = nil
 	m.work.queued = nil
-	if m.destroyed {
-		m.effect.Forget() // before another activation can load it
-	}
 	m.effect.Retire()
 	m.endWaiting(ErrMoved)
 }

@@ -52,8 +52,8 @@ func TestDestroyFromAnywhereEndsTheRoomOnce(t *testing.T) {
 			if c.then != nil {
 				c.then(w, a)
 			}
-			if w.retired != 1 || closings != 1 || len(w.saved) != 0 || w.m.Members() != 0 {
-				t.Errorf("%d retirements, %d closings, saved %v, %d members", w.retired, closings, w.saved, w.m.Members())
+			if w.retired != 1 || closings != 1 || w.m.Members() != 0 {
+				t.Errorf("%d retirements, %d closings, %d members", w.retired, closings, w.m.Members())
 			}
 			for id, n := range left {
 				if n != 1 {
@@ -86,8 +86,8 @@ func TestDestroyForgetsBehindTheLastDelivery(t *testing.T) {
 	gone.leave(actors.ReasonClientLeft)
 	w.take()
 	a.send(`["end"]`)
-	w.expect("save 1", "tell n1/1: gone a", "n1: sync v2  0/x=1", `n1: emit ["bye"]`, `n1: reply a #1 ["ended"]`,
-		"n1: remove a disconnect", "n1: end", "forget", "retire", "tell n1/2: moved", "tell n1/3: moved")
+	w.expect("tell n1/1: gone a", "n1: sync v2  0/x=1", `n1: emit ["bye"]`, `n1: reply a #1 ["ended"]`,
+		"n1: remove a disconnect", "n1: end", "retire", "tell n1/2: moved", "tell n1/3: moved")
 	w.finishAll() // Authorize comes back: nobody cares
 	w.expect()
 	if waits.answer() != "moved" {
@@ -112,13 +112,12 @@ func TestCloseEndsTheRoomAndKeepsWhatIsDurable(t *testing.T) {
 	w.confirm()
 	w.take()
 	w.m.Close(w.now, actors.ReasonShutdown)
-	w.expect("tell n1/1: gone a", "tell n2/2: gone b", "save 1", "save 1", "save 1",
-		"n1: remove a close shutdown", "n1: end", "n2: remove b close shutdown", "n2: end", "retire")
+	w.expect("tell n1/1: gone a", "tell n2/2: gone b", "n1: remove a close shutdown", "n1: end", "n2: remove b close shutdown", "n2: end", "retire")
 	w.same(left, []string{"a shutdown", "b shutdown", "c shutdown"})
 	w.m.Close(w.now, actors.ReasonShutdown)
 	w.expect()
-	if !b.gone() || w.saved["notes/x"] != "1" {
-		t.Errorf("b gone: %v, saved %v", b.gone(), w.saved)
+	if !b.gone() || w.durable()["notes/x"] != "1" {
+		t.Errorf("b gone: %v, saved %v", b.gone(), w.durable())
 	}
 }
 

@@ -103,7 +103,7 @@ func TestTheLatestCommandsAreRemembered(t *testing.T) {
 	for i := range rememberCommands + 1 {
 		a.send(withCID("inc", fmt.Sprint(i)))
 	}
-	log := &w.m.members.byID["a"].commands
+	log := w.m.members.byID["a"].commands
 	if len(log.byID) != rememberCommands || len(log.order) != rememberCommands {
 		t.Fatalf("%d are remembered, %d in the list", len(log.byID), len(log.order))
 	}
@@ -116,7 +116,7 @@ func TestTheLatestCommandsAreRemembered(t *testing.T) {
 func TestWhatIsRememberedOfAMemberIsBounded(t *testing.T) {
 	w := counting().open(t, actors.KindConfig{})
 	a := w.join()
-	log := &w.m.members.byID["a"].commands
+	log := w.m.members.byID["a"].commands
 	for i := range 100 {
 		a.send(fmt.Sprintf(`["big",%d,{"$parlor":{"cid":"c%d"}}]`, 1000*i, i))
 		sum := 0

@@ -34,11 +34,13 @@ func called(id actors.MemberID) joinOption { return func(j *wire.Join) { j.Membe
 func (w *world) join(options ...joinOption) *client {
 	w.connID++
 	j := &wire.Join{Room: ref, Conn: wire.ConnRef{Node: "n1", ID: w.connID}, Member: actors.MemberID(letter(w.connID))}
+	j.Identity.Subject = w.user
 	for _, o := range options {
 		o(j)
 	}
 	c := &client{w: w, conn: j.Conn, asked: j.Member}
 	w.m.Join(w.now, j)
+	w.settle()
 	return c
 }
 
@@ -104,14 +106,17 @@ func (c *client) event(payload string, id uint64, ack bool) {
 	c.w.m.Event(c.w.now, &wire.Event{
 		Room: ref, Conn: c.conn, Member: c.id(), Link: c.link, ID: id, HasID: ack, Data: actors.Raw{JSON: []byte(payload)},
 	})
+	c.w.settle()
 }
 
 func (c *client) ack(id uint64, payload string) {
 	c.w.m.Ack(c.w.now, &wire.Ack{Room: ref, Conn: c.conn, Member: c.id(), ID: id, Data: actors.Raw{JSON: []byte(payload)}})
+	c.w.settle()
 }
 
 func (c *client) leave(why actors.LeaveReason) {
 	c.w.m.Leave(c.w.now, &wire.Leave{Room: ref, Conn: c.conn, Member: c.id(), Why: why})
+	c.w.settle()
 }
 
 // back returns with the pid and offset of an earlier stay.
@@ -123,6 +128,7 @@ func (c *client) back(offset string, options ...joinOption) *client {
 // call hands in a Call.
 func (w *world) call(id uint64, event, payload string) {
 	w.m.Call(w.now, id, event, actors.Raw{JSON: []byte(payload)})
+	w.settle()
 }
 
 // advance moves the clock, and wakes the room as often as it asks to be.
@@ -134,12 +140,14 @@ func (w *world) advance(d time.Duration) {
 		if next.IsZero() || next.After(target) {
 			w.now = target
 			w.m.Wake(w.now)
+			w.settle()
 			return
 		}
 		if next.After(w.now) {
 			w.now = next
 		}
 		w.m.Wake(w.now)
+		w.settle()
 	}
 	w.t.Fatalf("the room wants to be woken for ever")
 }
@@ -153,6 +161,7 @@ func (w *world) finish(id uint64) {
 	}
 	delete(w.work, id)
 	w.m.WorkDone(w.now, id, work(context.Background()))
+	w.settle()
 }
 
 // finishAll carries out work until none is left, oldest first.
@@ -170,7 +179,7 @@ func (w *world) finishAll() {
 func (w *world) confirm() {
 	for _, node := range slices.Sorted(maps.Keys(w.unconfirmed)) {
 		for w.unconfirmed[node] > 0 {
-			w.delivered(node, 7)
+			w.delivered(node, w.m.epoch)
 		}
 	}
 }
@@ -224,7 +233,7 @@ func eventOf(c *client, payload string) *wire.Event {
 
 // delivered confirms one flush.
 func (w *world) delivered(node string, epoch uint64) {
-	if epoch == 7 {
+	if epoch == w.m.epoch {
 		w.unconfirmed[node]--
 	}
 	w.m.Delivered(w.now, &wire.Delivered{Room: ref, Epoch: epoch, Node: node})

@@ -17,22 +17,52 @@ func (m *Machine) emit(e *emission) {
 		return
 	}
 	if out.Volatile {
-		if m.resumes() && rawjson.EndsInString(out.Data.JSON) {
-			item.Data.JSON = m.stamped(out.Data.JSON)
-		}
-		m.toMembers(item)
+		m.volatile(item, e.ask != nil)
 		return
 	}
-	m.flush() // whoever has seen the event has the state it refers to
 	if m.resumes() {
-		m.history.advance()
-		item.Data.JSON = m.stamped(out.Data.JSON)
-		m.history.keep(item)
+		if !m.shut() {
+			m.flush() // here too, so that the event claims the version it will follow
+		}
+		item = m.record(item)
+	}
+	m.reliably(item)
+}
+
+// volatile sends a volatile event. It passes by what is held, unless it asks
+// for an answer.
+func (m *Machine) volatile(item wire.Emit, asks bool) {
+	if m.gate.need > 0 || asks && m.shut() {
+		m.hold(held{bytes: rawSize(item.Data), leave: func() { m.volatileNow(item) }})
+		return
+	}
+	m.volatileNow(item)
+}
+
+func (m *Machine) volatileNow(item wire.Emit) {
+	if m.resumes() && rawjson.EndsInString(item.Data.JSON) {
+		item.Data.JSON = stamped(item.Data.JSON, m.seen())
 	}
 	m.toMembers(item)
 }
 
-// stamped returns an EVENT payload with the offset as one more argument.
-func (m *Machine) stamped(payload []byte) []byte {
-	return rawjson.AppendElement(payload, `"`+m.position().offset()+`"`)
+// reliably sends a reliable event behind everything that is held.
+func (m *Machine) reliably(item wire.Emit) {
+	if m.shut() {
+		seq := m.history.seq
+		m.hold(held{bytes: rawSize(item.Data), leave: func() { m.reliablyNow(item, seq) }})
+		return
+	}
+	m.reliablyNow(item, m.history.seq)
+}
+
+func (m *Machine) reliablyNow(item wire.Emit, seq uint64) {
+	m.flush() // whoever has seen the event has the state it refers to
+	m.history.sent = seq
+	m.toMembers(item)
+}
+
+// stamped returns an EVENT payload with an offset as one more argument.
+func stamped(payload []byte, p position) []byte {
+	return rawjson.AppendElement(payload, `"`+p.offset()+`"`)
 }

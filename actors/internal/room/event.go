@@ -32,7 +32,7 @@ func (m *Machine) Overloaded(now time.Time, e *wire.Event) {
 		}
 		r := &request{m: m, mem: mem, conn: e.Conn, id: e.ID, ack: e.HasID}
 		r.event.Name, _, _ = rawjson.SplitEvent(e.Data.JSON)
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeOverloaded, "the room has too much to do; try again"))
+		r.refuse(actors.Errorf(actors.CodeOverloaded, "the room has too much to do; try again"))
 		m.credit(mem)
 	})
 }
@@ -61,31 +61,31 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 		r.event.Name, err = m.names.name(elems[0])
 	}
 	if err != nil || len(elems) == 0 {
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeBadPayload, "not an event"))
+		r.refuse(actors.Errorf(actors.CodeBadPayload, "not an event"))
 		return
 	}
 	args, cid := wire.CutMetadata(elems[1:len(elems):len(elems)])
 	switch {
 	case m.phase != open:
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnavailable, "the room starts again; try again"))
+		r.refuse(actors.Errorf(actors.CodeUnavailable, "the room starts again; try again"))
 		return
 	case !m.handles(r.event.Name):
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
+		r.refuse(actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
 		return
 	}
 	m.names.remember(elems[0], r.event.Name)
-	if !mem.Permit.MayPublish(r.event.Name) {
-		r.answer(actors.Raw{}, actors.Errorf(actors.CodeForbidden, "the credential does not allow to send %q", r.event.Name))
+	if before := mem.commands.lookup(cid); before != nil {
+		m.depending(m.journal.pending(), func() { before.repeat(r) })
 		return
 	}
-	if before := mem.commands.lookup(cid); before != nil {
-		before.repeat(r)
+	if m.journal.lasts && m.full() && (cid != "" || m.gate.durable.has(r.event.Name)) {
+		r.refuse(errFull())
 		return
 	}
 	r.event.Args = actors.Args{List: args, Attachments: e.Data.Attachments}
 	r.event.WantsAck = e.HasID
 	if failed := r.handle(actors.Cause{Member: mem.Member, Event: r.event.Name}, cid); failed != nil {
-		r.respond(actors.Raw{}, failed.public)
+		m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
 	}
 }
 
@@ -106,6 +106,20 @@ func (n names) name(elem []byte) (string, error) {
 		return known, nil
 	}
 	return rawjson.Name(elem)
+}
+
+// learned is a set of names that does not grow for ever.
+type learned map[string]struct{}
+
+func (l learned) has(name string) bool { _, ok := l[name]; return ok }
+
+func (l *learned) learn(name string) {
+	if *l == nil {
+		*l = make(learned)
+	}
+	if len(*l) < maxNames {
+		(*l)[name] = struct{}{}
+	}
 }
 
 // remember notes that elem names a handled event.

@@ -15,6 +15,14 @@ type failure struct {
 	public *actors.Error // what a client may see
 	text   string        // for the log
 	stack  []byte        // of a panic
+
+	refused bool   // by the room, not by user code
+	on      uint64 // the batch that it depends on
+}
+
+// refused is what becomes of a turn that the room does not carry out.
+func refused(why *actors.Error) *failure {
+	return &failure{cause: why, public: why, text: why.Error(), refused: true}
 }
 
 // Error implements error.

@@ -14,6 +14,7 @@ type position struct {
 	generation string
 	seq        uint64 // reliable events up to here
 	version    uint64 // state version
+	tag        string // of the activation that counts versions; empty where one has the whole history
 }
 
 // offset writes a position as clients see it, docs/protocol.md section 6. It
@@ -22,24 +23,35 @@ func (p position) offset() string {
 	b := make([]byte, 0, 64)
 	b = append(append(append(b, "r1."...), p.generation...), '.')
 	b = append(strconv.AppendUint(b, p.seq, 10), '.')
-	return string(strconv.AppendUint(b, p.version, 10))
+	b = strconv.AppendUint(b, p.version, 10)
+	if p.tag != "" {
+		b = append(append(b, '.'), p.tag...)
+	}
+	return string(b)
 }
 
 // parseOffset reads what a client sends back.
 func parseOffset(s string) (position, bool) {
 	parts := strings.Split(s, ".")
-	if len(s) > 200 || len(parts) != 4 || parts[0] != "r1" {
+	if len(s) > 200 || len(parts) < 4 || len(parts) > 5 || parts[0] != "r1" {
 		return position{}, false
+	}
+	tag := ""
+	if len(parts) == 5 {
+		tag = parts[4]
 	}
 	seq, err1 := strconv.ParseUint(parts[2], 10, 64)
 	version, err2 := strconv.ParseUint(parts[3], 10, 64)
-	return position{parts[1], seq, version}, err1 == nil && err2 == nil
+	return position{parts[1], seq, version, tag}, err1 == nil && err2 == nil
 }
 
 // history keeps the latest reliable events for members that return.
 type history struct {
-	generation string      // of this activation; no other has it
+	long       string      // names one life of the history; no other has it
+	generation string      // what clients see of long
+	tag        string      // of this activation, if the history may outlive it
 	seq        uint64      // of the latest reliable event
+	sent       uint64      // of the latest that was not held back
 	kept       []keptEvent // ascending, without gaps, up to seq
 	bytes      int         // of kept
 	maxEvents  int
@@ -52,16 +64,25 @@ type keptEvent struct {
 	item wire.Emit
 }
 
-func (h *history) init(k actors.KindConfig, id string) {
-	h.generation = id[:min(len(id), 8)]
+func (h *history) init(k actors.KindConfig, generation string) {
+	h.long, h.generation = generation, generation[:min(len(generation), 8)]
 	h.maxEvents, h.maxBytes = k.ResumeEvents, k.ResumeBytes
 }
 
-func (h *history) now(version uint64) position {
-	return position{h.generation, h.seq, version}
+// restore takes up a history that an earlier activation has stored: its events
+// are without offset.
+func (h *history) restore(seq uint64, events []keptEvent) {
+	h.seq, h.sent, h.floor = seq, seq, seq
+	if len(events) > 0 {
+		h.floor = events[0].seq - 1
+	}
+	for _, e := range events {
+		p := position{h.generation, e.seq, 0, h.tag}
+		e.item.Data.JSON = stamped(e.item.Data.JSON, p)
+		h.kept = append(h.kept, e)
+		h.bytes += size(e.item)
+	}
 }
-
-func (h *history) advance() { h.seq++ }
 
 // keep remembers item as the event of the present sequence number.
 func (h *history) keep(item wire.Emit) {

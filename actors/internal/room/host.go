@@ -37,10 +37,25 @@ func (h *host) Lookup(id actors.MemberID) (actors.Member, bool) {
 }
 
 func (h *host) Emit(out *actors.Outgoing) {
+	h.weigh(out)
 	h.turn.emits = append(h.turn.emits, emission{out: *out})
 }
 
+// weigh counts what the turn sends reliably: it may have to be stored.
+func (h *host) weigh(out *actors.Outgoing) {
+	if !out.Volatile {
+		h.turn.sends++
+		h.turn.bytes += rawSize(out.Data)
+	}
+}
+
+func (h *host) SetAlarm(name string, at time.Time) {
+	(*Machine)(h).checkAlarm(name, at)
+	h.turn.alarms = append(h.turn.alarms, setAlarm{name, at})
+}
+
 func (h *host) Ask(out *actors.Outgoing, timeout time.Duration, then func(*actors.Turn, []actors.Answer)) {
+	h.weigh(out)
 	h.turn.emits = append(h.turn.emits, emission{out: *out, ask: &ask{timeout: orTen(timeout), then: then}})
 }
 
@@ -60,8 +75,12 @@ func (h *host) After(d time.Duration, f func(*actors.Turn)) (stop func() bool) {
 	t := &timer{at: h.now.Add(max(d, 0)), index: -1, user: true}
 	over := false // it has run, or was stopped
 	t.run = func() {
-		over = true
-		m.turnFor(actors.Member{}, f)
+		m.park(func() {
+			if !over {
+				over = true
+				m.turnFor(actors.Member{}, f)
+			}
+		})
 	}
 	h.whenDone(func() {
 		if !over {
@@ -80,12 +99,14 @@ func (h *host) After(d time.Duration, f func(*actors.Turn)) (stop func() bool) {
 
 func (h *host) Go(work func(context.Context) error, then func(*actors.Turn, error)) {
 	m := (*Machine)(h)
-	h.whenDone(func() { m.startWork(work, then) })
+	life := m.life
+	h.whenDone(func() { m.behind(func() { m.startWork(life, work, then) }) })
 }
 
 func (h *host) Call(room actors.RoomRef, event string, payload actors.Raw, timeout time.Duration, then func(*actors.Turn, actors.Raw, error)) {
 	m := (*Machine)(h)
-	h.whenDone(func() { m.startCall(OutCall{room, event, payload, orTen(timeout)}, then) })
+	life := m.life
+	h.whenDone(func() { m.behind(func() { m.startCall(life, OutCall{room, event, payload, orTen(timeout)}, then) }) })
 }
 
 // orTen is a timeout of user code, for which zero means 10 s.

@@ -38,7 +38,7 @@ func (m *Machine) Join(now time.Time, j *wire.Join) {
 		m.joinID++
 		p := &pendingJoin{join: j, id: m.joinID}
 		m.joins[j.Member] = p
-		m.whenOpen(waiter{func() { m.join(p) }, func(err *actors.Error) { m.turnAway(p, err) }})
+		m.whenOpen(waiter{func() { m.park(func() { m.join(p) }) }, func(err *actors.Error) { m.turnAway(p, err) }})
 	})
 }
 
@@ -132,24 +132,30 @@ func (m *Machine) admit(p *pendingJoin) {
 		return
 	}
 	req := m.request(j)
+	var on uint64 // what the turn that admits depends on
 	if m.hooks.Admit != nil {
-		failed := m.do(actors.Cause{Member: req.Member}, func(t *actors.Turn) error { return m.hooks.Admit(t, req) })
+		failed := m.doThen(actors.Cause{Member: req.Member},
+			func(t *actors.Turn) error { return m.hooks.Admit(t, req) }, func() { on = m.gate.need })
 		switch {
-		case m.phase == retiring:
+		case m.phase == retiring || m.phase == draining:
 			return // the turn has ended the room, and retire answers
 		case failed != nil:
-			m.turnAway(p, failed.public)
+			m.depending(failed.on, func() { m.turnAway(p, failed.public) })
 			return
 		}
 	}
-	m.release(p)
+	m.free(p)
 	delete(m.joins, j.Member)
 	mem := &member{Member: req.Member, asked: j.Member, conn: j.Conn, admitted: m.position()}
+	mem.commands = m.commandsOf(mem)
 	if m.resumes() {
 		mem.pid = m.cfg.NewID()
 	}
 	m.members.add(mem)
-	m.attach(mem, wire.Admit{})
+	m.used = m.now
+	m.journal.slack()
+	on = max(on, m.storeSeat(mem))
+	m.depending(on, func() { m.attach(mem, wire.Admit{}) })
 	m.joinedTurn(mem)
 }
 
@@ -170,17 +176,25 @@ func (m *Machine) turnAway(p *pendingJoin, err *actors.Error) {
 	if m.joins[j.Member] != p {
 		return
 	}
-	m.release(p)
+	m.free(p)
 	delete(m.joins, j.Member)
 	if err == ErrMoved {
 		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
 		return
 	}
-	m.effect.Tell(j.Conn, &wire.Refused{Room: m.cfg.Ref, Conn: j.Conn, Asked: j.Member, Err: err})
+	refused := &wire.Refused{Room: m.cfg.Ref, Conn: j.Conn, Asked: j.Member, Err: err}
+	if m.shut() {
+		m.hold(held{
+			leave: func() { m.effect.Tell(j.Conn, refused) },
+			lost:  func() { m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn}) },
+		})
+		return
+	}
+	m.effect.Tell(j.Conn, refused)
 }
 
-// release gives back the seat that is reserved for a join, if one is.
-func (m *Machine) release(p *pendingJoin) {
+// free gives back the seat that is reserved for a join, if one is.
+func (m *Machine) free(p *pendingJoin) {
 	if p.seated {
 		p.seated = false
 		m.seats--

@@ -20,7 +20,7 @@ func TestAdmissionPrecedesEverythingElse(t *testing.T) {
 	w := s.open(t, actors.KindConfig{})
 	w.join()
 	w.expect(
-		"tell n1/1: joined a as a", "save 1",
+		"tell n1/1: joined a as a",
 		`n1: mirror v1 `, `n1: admit a {"sid":"a"}`, `n1: sync v2  0/last=0`, `n1: emit ["hello","a"]`,
 	)
 }
@@ -164,8 +164,8 @@ func TestARefusedMemberWasNeverThere(t *testing.T) {
 	w.take()
 	b := w.join()
 	w.expect("tell n1/2: refused b no")
-	if a.answer() != "joined" || b.answer() != "no" || w.m.Members() != 1 || len(w.saved) != 1 {
-		t.Errorf("a %s, b %s, %d members, saved %v", a.answer(), b.answer(), w.m.Members(), w.saved)
+	if a.answer() != "joined" || b.answer() != "no" || w.m.Members() != 1 || len(w.durable()) != 1 {
+		t.Errorf("a %s, b %s, %d members, saved %v", a.answer(), b.answer(), w.m.Members(), w.durable())
 	}
 }
 
@@ -259,7 +259,7 @@ func TestARoomThatDoesNotOpenRefusesEverybodyAndEnds(t *testing.T) {
 	type kind struct {
 		s      *script
 		load   bool
-		stored []actors.Change
+		stored []actors.Entry
 	}
 	for name, c := range map[string]struct {
 		kind
@@ -270,14 +270,15 @@ func TestARoomThatDoesNotOpenRefusesEverybodyAndEnds(t *testing.T) {
 		"load panics":             {kind{&script{load: func(context.Context, actors.RoomRef) error { panic("oh") }}, true, nil}, "unavailable"},
 		"opened fails":            {kind{&script{load: fails(nil), opened: func(*hall, *actors.Turn) error { return known }}, true, nil}, "not_found"},
 		"opened panics":           {kind{&script{load: fails(nil), opened: func(*hall, *actors.Turn) error { panic("oh") }}, true, nil}, "unavailable"},
-		"stored state is garbage": {kind{&script{}, false, []actors.Change{{Field: 0, Key: "a", Value: []byte(`"x"`)}}}, "moved"},
+		"stored state is garbage": {kind{&script{}, false, []actors.Entry{{Key: "f/notes/a", Value: []byte(`"x"`)}}}, "moved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := c.s.behavior(actors.KindConfig{})
 			if c.load {
 				b = c.s.loadingBehavior(actors.KindConfig{})
 			}
-			w := openRoom(t, b, c.stored...)
+			w := newWorld(t, b)
+			w.m.Start(w.now, Loaded{Epoch: 7, Entries: c.stored})
 			a, gone := w.join(), w.join()
 			gone.leave(actors.ReasonTransportClosed)
 			w.call(9, "x", `[]`)
@@ -392,7 +393,7 @@ func TestARoomThatEndsInAdmitSeatsNobody(t *testing.T) {
 	a := w.join()
 	w.take()
 	b := w.join()
-	w.expect("tell n1/1: gone a", "n1: remove a disconnect", "n1: end", "forget", "retire", "tell n1/2: moved")
+	w.expect("tell n1/1: gone a", "n1: remove a disconnect", "n1: end", "retire", "tell n1/2: moved")
 	if !a.gone() || b.answer() != "moved" {
 		t.Errorf("a gone: %v, b %s", a.gone(), b.answer())
 	}

@@ -174,7 +174,7 @@ func TestAnAnswerBelongsToItsRoomAndItsTurn(t *testing.T) {
 		Ref: actors.RoomRef{Kind: "hall", ID: "2"}, Behavior: s.behavior(actors.KindConfig{}), Log: w.m.log,
 		NewID: func() string { return "id" }, Effects: elsewhere,
 	})
-	other.Start(start)
+	other.Start(start, Loaded{})
 	other.Call(start, 2, "steal", actors.Raw{JSON: []byte(`[]`)})
 	if w.answers[1] != "" || elsewhere.answers[2] != "internal" {
 		t.Errorf("answered %q by another room, which was answered %q", w.answers[1], elsewhere.answers[2])

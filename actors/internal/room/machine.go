@@ -45,12 +45,21 @@ type Effects interface {
 	Call(id uint64, c OutCall)
 	// Answer answers a Call that was handed in, once.
 	Answer(id uint64, result actors.Raw, err *actors.Error)
-	// Save hands over what a turn changed in durable fields.
-	Save(changes []actors.Change)
-	// Forget deletes everything that was saved.
-	Forget()
-	// Retire asks for the room to be taken off the directory; afterwards
-	// whoever held the room's address is told Moved. It comes once, after
+	// Append has the store keep a batch, and comes back with
+	// Machine.Appended once it is known what became of it. One batch is on its
+	// way at a time.
+	Append(a Append)
+	// Schedule sets when the room is to be woken, whether it is in memory or
+	// not, by Machine.Due; the zero Time takes it off the agenda. It may fail:
+	// that costs no more than a wake for nothing. It happens behind what
+	// Append and Schedule were told before.
+	Schedule(at time.Time)
+	// Destroy has the store forget the room, and comes back with
+	// Machine.Destroyed. Nothing is on its way meanwhile.
+	Destroy()
+	// Retire asks for the room to be released, if it is somebody's, and taken
+	// off the directory; afterwards whoever held the room's address is told
+	// Moved. It comes once, after
 	// everything else that concerns the room; what follows are Moved and
 	// ErrMoved, to those who came too late.
 	Retire()
@@ -64,13 +73,20 @@ type OutCall struct {
 	Timeout time.Duration
 }
 
+// Append is a batch on its way to the store.
+type Append struct {
+	Batch *actors.Batch
+
+	// Wake is when the agenda has to say that the room is to be woken, before
+	// the batch is appended; zero if what it says already will do.
+	Wake time.Time
+}
+
 // Config describes one activation of a room.
 type Config struct {
 	Ref      actors.RoomRef
 	Behavior actors.Behavior
-	Epoch    uint64
-	Stored   []actors.Change // durable entries; Field indexes Instance.Fields
-	Log      *slog.Logger    // names the room already
+	Log      *slog.Logger // names the room already
 	Rand     *rand.Rand
 	NewID    func() string // unguessable, of [A-Za-z0-9_-]
 	Effects  Effects
@@ -79,9 +95,10 @@ type Config struct {
 type phase uint8
 
 const (
-	opening  phase = iota // before the first turn: Load is under way, or a restart waits
+	opening  phase = iota // before the first turn: the store or Load is asked, or a restart waits
 	open                  // turns run
 	ending                // within one step: nobody is inside any more, the last hooks run
+	draining              // no turn will run; what was the last is not durable yet
 	retiring              // the instance is gone: joins and calls are answered Moved
 )
 
@@ -97,6 +114,7 @@ type Machine struct {
 
 	now   time.Time // of the current step; never goes back
 	phase phase
+	epoch uint64
 
 	inst    actors.Instance
 	hooks   *actors.Hooks
@@ -111,8 +129,19 @@ type Machine struct {
 	seats   int // reserved for those of joins that are being authorized
 	nodes   []*node
 
+	// What the room keeps for later activations.
+	journal       journal
+	version       int                    // of the kind that stored it
+	subjects      map[string]*commandLog // what is remembered of commands, by subject
+	commands      int                    // in subjects
+	commandSerial uint64
+	alarms        map[string]*alarm
+
+	// What the world has seen.
+	gate    gate
+	tables  map[actors.MemberID]wire.ConnRef // who is in the table of its node
 	sync    syncState
-	history history
+	history history // what turns have sent, and how much of it was seen
 	names   names
 
 	turn      turnState
@@ -130,8 +159,10 @@ type Machine struct {
 	laters     laterList // of calls
 	faults     faultState
 
-	destroyed bool // what was saved is deleted when the activation ends
-	retired   bool // Retire was called
+	used      time.Time // when somebody came, sent or left last
+	destroyed bool      // what is stored is deleted when the activation ends
+	abandoned bool      // the activation ended without its last turn
+	retired   bool      // Retire was called
 }
 
 // New returns a room that is not open yet: call Start.
@@ -144,12 +175,12 @@ func New(cfg Config) *Machine {
 		namespace: cfg.Ref.Namespace(),
 		hooks:     &actors.Hooks{},
 		joins:     make(map[actors.MemberID]*pendingJoin),
+		tables:    make(map[actors.MemberID]wire.ConnRef),
 		names:     make(names),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.members.init()
 	m.work.init()
-	m.history.init(m.kind, cfg.NewID())
 	return m
 }
 
@@ -178,10 +209,15 @@ func (m *Machine) settle() {
 		m.flushIfDue()
 		m.watchIdle()
 	}
+	if m.phase == draining && m.journal.idle() && len(m.gate.queue) == 0 {
+		m.phase = retiring
+	}
 	for _, n := range m.nodes {
 		m.deliver(n)
 	}
 	m.nodes = slices.DeleteFunc(m.nodes, (*node).forgotten)
+	m.append()
+	m.reschedule()
 	if m.phase == retiring && !m.retired {
 		m.retire()
 	}
@@ -236,7 +272,9 @@ func (m *Machine) NextWake() time.Time {
 		earlier(m.timers[0].at)
 	}
 	if m.phase == open {
-		earlier(m.ticks.next)
+		if !m.ticksWait() {
+			earlier(m.ticks.next)
+		}
 		earlier(m.flushDueAt())
 	}
 	return next

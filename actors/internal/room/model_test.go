@@ -23,6 +23,8 @@ type model struct {
 	w *world
 	s *script
 
+	behavior actors.Behavior
+
 	rand    *rand.Rand // what user code does; drawn anew for each step
 	quiet   bool       // user code does nothing any more
 	clients []*client
@@ -65,6 +67,14 @@ func TestARoomKeepsItsPromisesWhateverHappens(t *testing.T) {
 }
 
 func newModel(t *rapid.T) *model {
+	m := newScript(t)
+	m.open(t)
+	m.w = openRoom(t, m.behavior)
+	return m
+}
+
+// newScript returns a model whose room is yet to be made.
+func newScript(t *rapid.T) *model {
 	m := &model{
 		t: t, joined: make(map[actors.MemberID]int), left: make(map[actors.MemberID]int), events: make(map[actors.MemberID]int),
 	}
@@ -99,6 +109,11 @@ func newModel(t *rapid.T) *model {
 			return nil
 		},
 	}
+	return m
+}
+
+// open draws a kind.
+func (m *model) open(t *rapid.T) {
 	c := actors.KindConfig{
 		MaxMembers: 6, MaxWork: 2, IdleAfter: 20 * time.Second, ResumeEvents: 5,
 		SyncEvery:    rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "SyncEvery"),
@@ -117,8 +132,7 @@ func newModel(t *rapid.T) *model {
 	if rapid.Bool().Draw(t, "loads") {
 		b = m.s.loadingBehavior(c)
 	}
-	m.w = openRoom(t, b)
-	return m
+	m.behavior = b
 }
 
 func (m *model) reseed() {
@@ -402,8 +416,8 @@ func (m *model) checkState() {
 			}
 		})
 	}
-	if !maps.Equal(durable, m.w.saved) {
-		m.t.Fatalf("saved is %v, the room has %v", m.w.saved, durable)
+	if !maps.Equal(durable, m.w.durable()) {
+		m.t.Fatalf("saved is %v, the room has %v", m.w.durable(), durable)
 	}
 	for name, tb := range m.w.tables {
 		if len(room.sync.dirty) == 0 && !maps.Equal(tb.mirror, synced) {

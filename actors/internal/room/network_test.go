@@ -76,10 +76,10 @@ func (n *network) activate(ref actors.RoomRef) *activation {
 	a := &activation{n: n, name: fmt.Sprintf("act%d", len(n.acts)), ref: ref, epoch: uint64(len(n.acts) + 1), work: make(map[uint64]func(context.Context) error)}
 	n.acts = append(n.acts, a)
 	a.m = New(Config{
-		Ref: ref, Behavior: n.behavior, Epoch: a.epoch, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Ref: ref, Behavior: n.behavior, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Rand: rand.New(rand.NewPCG(1, 1)), NewID: func() string { return n.id("r") }, Effects: a,
 	})
-	n.send("dir", a.name, func() { a.m.Start(n.now) })
+	n.send("dir", a.name, func() { a.m.Start(n.now, Loaded{Epoch: a.epoch}) })
 	return a
 }
 
@@ -95,8 +95,6 @@ func (a *activation) receive(c *socket, msg any) {
 		a.m.Event(a.n.now, msg)
 	case *wire.Ack:
 		a.m.Ack(a.n.now, msg)
-	case *wire.Renew:
-		a.m.Renew(a.n.now, msg)
 	case *wire.Leave:
 		a.m.Leave(a.n.now, msg)
 	}
@@ -124,11 +122,14 @@ func (a *activation) Call(id uint64, _ OutCall) {
 // Answer implements Effects.
 func (a *activation) Answer(uint64, actors.Raw, *actors.Error) {}
 
-// Save implements Effects.
-func (a *activation) Save([]actors.Change) {}
+// Append implements Effects.
+func (a *activation) Append(Append) {}
 
-// Forget implements Effects.
-func (a *activation) Forget() {}
+// Schedule implements Effects.
+func (a *activation) Schedule(time.Time) {}
+
+// Destroy implements Effects.
+func (a *activation) Destroy() {}
 
 // Retire implements Effects.
 func (a *activation) Retire() {
@@ -329,10 +330,10 @@ func (s *socket) told(msg any) {
 // Authenticate implements connection.Effects.
 func (s *socket) Authenticate(m actors.MemberID, _ *actors.AuthRequest) {
 	if s.n.confirms {
-		s.n.send("auth", s.name, func() { s.m.Authenticated(s.n.now, m, actors.Identity{}, nil) })
+		s.n.send("auth", s.name, func() { s.m.Authenticated(m, actors.Identity{}, nil) })
 		return
 	}
-	s.n.send("auth "+string(m), s.name, func() { s.m.Authenticated(s.n.now, m, actors.Identity{}, nil) })
+	s.n.send("auth "+string(m), s.name, func() { s.m.Authenticated(m, actors.Identity{}, nil) })
 }
 
 // Push implements connection.Effects.
@@ -356,12 +357,6 @@ func (s *socket) ClientEvent(string, *actors.Packet) { s.n.t.Fatalf("there are n
 
 // ClientAck implements connection.Effects.
 func (s *socket) ClientAck(string, *actors.Packet) { s.n.t.Fatalf("there are no gateways") }
-
-// ClientRenewed implements connection.Effects.
-func (s *socket) ClientRenewed(string, actors.Identity) { s.n.t.Fatalf("there are no gateways") }
-
-// Limited implements connection.Effects.
-func (s *socket) Limited(connection.Limit) { s.n.t.Fatalf("nothing is limited") }
 
 // ClientLeft implements connection.Effects.
 func (s *socket) ClientLeft(string, actors.LeaveReason) { s.n.t.Fatalf("there are no gateways") }
@@ -438,7 +433,7 @@ func (s *socket) letIn() bool {
 			s.let--
 			return
 		}
-		s.m.Packet(s.n.now, p)
+		s.m.Packet(p)
 	})
 	return true
 }

@@ -57,7 +57,7 @@ func (m *Machine) deliver(n *node) {
 	if d == nil {
 		return
 	}
-	d.Room, d.Namespace, d.Epoch, d.Confirm = m.cfg.Ref, m.namespace, m.cfg.Epoch, n.confirm
+	d.Room, d.Namespace, d.Epoch, d.Confirm = m.cfg.Ref, m.namespace, m.epoch, n.confirm
 	if n.confirm {
 		n.unconfirmed++
 	}
@@ -69,7 +69,22 @@ func (m *Machine) deliver(n *node) {
 // that is sent to it, and tells the connection.
 func (m *Machine) attach(mem *member, a wire.Admit) {
 	m.members.byConn[mem.conn] = mem
-	n := m.node(mem.conn.Node)
+	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
+	joined := &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: mem.asked}
+	if m.shut() {
+		m.hold(held{
+			bytes: len(a.Answer),
+			leave: func() { m.enter(a, joined) },
+			lost:  func() { m.effect.Tell(joined.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: joined.Conn}) },
+		})
+		return
+	}
+	m.enter(a, joined)
+}
+
+func (m *Machine) enter(a wire.Admit, joined *wire.Joined) {
+	m.tables[a.Member] = a.Conn
+	n := m.node(a.Conn.Node)
 	n.members++
 	n.inTable = true
 	if m.synced && !n.mirrored {
@@ -77,9 +92,8 @@ func (m *Machine) attach(mem *member, a wire.Admit) {
 		n.mirrored = true
 		n.send(m.mirror())
 	}
-	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
 	n.send(a)
-	m.effect.Tell(mem.conn, &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: mem.asked})
+	m.effect.Tell(a.Conn, joined)
 }
 
 // detach takes a member out of the table of its node and tells the connection.
@@ -90,10 +104,23 @@ func (m *Machine) detach(mem *member, r wire.Remove) {
 	}
 	mem.Connected = false
 	delete(m.members.byConn, mem.conn)
-	n := m.node(mem.conn.Node)
+	id, conn := mem.ID, mem.conn
+	if m.shut() {
+		m.hold(held{leave: func() { m.exit(id, conn, r) }})
+		return
+	}
+	m.exit(id, conn, r)
+}
+
+func (m *Machine) exit(id actors.MemberID, conn wire.ConnRef, r wire.Remove) {
+	if m.tables[id] != conn {
+		return // it was never let in
+	}
+	delete(m.tables, id)
+	n := m.node(conn.Node)
 	n.members--
 	n.send(r)
-	m.effect.Tell(mem.conn, &wire.Gone{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID})
+	m.effect.Tell(conn, &wire.Gone{Room: m.cfg.Ref, Conn: conn, Member: id})
 }
 
 // toMembers sends an item to the nodes that hold members it is for.
@@ -135,6 +162,6 @@ func (m *Machine) present(n *node, ids []actors.MemberID) []actors.MemberID {
 }
 
 func (m *Machine) isAt(n *node, id actors.MemberID) bool {
-	mem := m.members.byID[id]
-	return mem != nil && mem.Connected && mem.conn.Node == n.name
+	conn, has := m.tables[id]
+	return has && conn.Node == n.name
 }

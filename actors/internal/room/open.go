@@ -2,6 +2,8 @@ package room
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -26,7 +28,7 @@ func (m *Machine) whenOpen(w waiter) {
 	switch {
 	case m.phase == open:
 		w.run()
-	case m.phase != opening:
+	case m.phase != opening && m.phase != draining:
 		w.end(ErrMoved)
 	case len(m.waiting) >= maxWaiting:
 		w.end(actors.Errorf(actors.CodeOverloaded, "too many wait for the room; try again"))
@@ -35,18 +37,59 @@ func (m *Machine) whenOpen(w waiter) {
 	}
 }
 
-// Start begins to open the room. What arrives before it is open waits.
-func (m *Machine) Start(now time.Time) {
-	stored := m.cfg.Stored
-	m.cfg.Stored = nil
-	m.step(now, func() { m.instantiate(stored) })
+// Loaded is what an activation begins with.
+type Loaded struct {
+	// Epoch is higher than that of every earlier activation, as far as anybody
+	// can know. It is Owned.Epoch if the room has an owner.
+	Epoch uint64
+
+	// Owned and Entries are the room as it was claimed, and then loaded. The
+	// zero Owned is a room of which nothing is kept. The machine owns Entries.
+	Owned   actors.Owned
+	Entries []actors.Entry
 }
 
-// instantiate makes an instance and opens it, if need be after Load.
-func (m *Machine) instantiate(stored []actors.Change) {
+// Start begins to open the room. What arrives before it is open, also before
+// Start, waits.
+func (m *Machine) Start(now time.Time, l Loaded) {
+	m.step(now, func() {
+		m.epoch = l.Epoch
+		if l.Owned.Owner != (actors.Owner{}) {
+			m.journal.lasts = true
+			m.journal.owned = l.Owned
+		}
+		if l.Owned.Generation == "" {
+			l.Owned.Generation = m.cfg.NewID()
+		}
+		m.history.init(m.kind, l.Owned.Generation)
+		if m.journal.lasts && m.resumes() {
+			m.history.tag = m.cfg.NewID()
+			m.history.tag = m.history.tag[max(0, len(m.history.tag)-6):]
+		}
+		s, err := parseStored(l.Entries)
+		if err != nil {
+			m.failToOpen("load", &failure{public: actors.AsError(err), text: err.Error()})
+			return
+		}
+		m.instantiate(func() error { return m.takeUp(s) })
+	})
+}
+
+// Fail says that the room cannot be started: those who wait are refused. The
+// next join tries again.
+func (m *Machine) Fail(now time.Time, why *actors.Error) {
+	m.step(now, func() {
+		m.phase = retiring
+		m.endWaiting(why)
+	})
+}
+
+// instantiate makes an instance, has it restored, and opens it, if need be
+// after Load.
+func (m *Machine) instantiate(restore func() error) {
 	m.phase = opening
 	m.life++
-	if failed := attempt(func() error { return m.makeInstance(stored) }); failed != nil {
+	if failed := attempt(func() error { return m.makeInstance(restore) }); failed != nil {
 		m.failToOpen("make", failed)
 		return
 	}
@@ -68,19 +111,13 @@ func (m *Machine) instantiate(stored []actors.Change) {
 	})
 }
 
-func (m *Machine) makeInstance(stored []actors.Change) error {
+func (m *Machine) makeInstance(restore func() error) error {
 	inst := m.cfg.Behavior.NewRoom()
-	fields := inst.Fields()
-	for _, e := range stored {
-		if err := inst.Restore(e.Field, e.Key, e.Value); err != nil {
-			return err
-		}
-	}
-	m.inst, m.hooks, m.fields = inst, inst.Hooks(), fields
+	m.inst, m.hooks, m.fields = inst, inst.Hooks(), inst.Fields()
 	for _, f := range m.fields {
 		m.synced = m.synced || f.Synced
 	}
-	return nil
+	return restore()
 }
 
 // openNow runs the first turn, and then what waited.
@@ -96,7 +133,7 @@ func (m *Machine) openNow() {
 	m.remirror()
 	for _, mem := range m.members.list() { // those who stayed while the room started again
 		if m.members.has(mem) {
-			m.joinedTurn(mem)
+			m.reseat(mem)
 		}
 	}
 	for m.phase == open && len(m.waiting) > 0 {
@@ -119,10 +156,37 @@ func (m *Machine) failToOpen(step string, failed *failure) {
 	if failed.public.Code != actors.CodeInternal {
 		why = failed.public
 	}
-	m.phase = retiring
-	for _, mem := range m.members.list() {
-		m.members.remove(mem)
-		m.detach(mem, wire.Remove{Member: mem.ID, Close: actors.ReasonRoomClosed})
+	m.abandon(actors.ReasonRoomClosed)
+	if m.journal.written() {
+		m.effect.Schedule(m.now.Add(watchEvery)) // what it was to be woken for is still to be done
 	}
 	m.endWaiting(why)
+}
+
+// Abandon ends the activation at once, without another turn: whoever drives
+// the room cannot go on with it.
+func (m *Machine) Abandon(now time.Time, why actors.LeaveReason) {
+	m.step(now, func() {
+		if m.phase != retiring {
+			m.abandon(why)
+			m.endWaiting(ErrMoved)
+		}
+	})
+}
+
+// abandon ends the activation without another turn. What was held is lost, and
+// so is what is not durable yet; members' transports are closed, so that they
+// come back to another activation.
+func (m *Machine) abandon(why actors.LeaveReason) {
+	m.phase = retiring
+	m.abandoned = true
+	m.gate.need = 0
+	m.lose()
+	for _, mem := range m.members.list() {
+		m.members.remove(mem)
+		m.detach(mem, wire.Remove{Member: mem.ID, Close: why})
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.tables)) { // whose removal was lost
+		m.exit(id, m.tables[id], wire.Remove{Member: id, Close: why})
+	}
 }

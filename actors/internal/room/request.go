@@ -27,6 +27,7 @@ type request struct {
 func (r *request) handle(c actors.Cause, cid string) *failure {
 	r.event.Answer = r.answerLater
 	failed := r.m.doThen(c, func(t *actors.Turn) (err error) {
+		r.m.turn.cid = cid
 		r.result, err = r.m.inst.Handle(t, &r.event)
 		return err
 	}, func() {
@@ -61,12 +62,29 @@ func (r *request) answer(ack actors.Raw, err *actors.Error) {
 		return
 	}
 	r.answered = true
-	if r.mem == nil {
-		r.m.effect.Answer(r.id, ack, err)
+	r.cmd.note(ack, err)
+	r.deliver(ack, err)
+	r.cmd.finish(ack, err)
+}
+
+// refuse answers a request that has no turn. It tells nothing of the room and
+// passes by what is held.
+func (r *request) refuse(err *actors.Error) {
+	r.answered = true
+	r.respond(actors.Raw{}, err)
+}
+
+// deliver sends an answer, behind what is held.
+func (r *request) deliver(ack actors.Raw, err *actors.Error) {
+	if !r.m.shut() {
+		r.respond(ack, err)
 		return
 	}
-	r.respond(ack, err)
-	r.cmd.finish(ack, err)
+	h := held{bytes: rawSize(ack), leave: func() { r.respond(ack, err) }}
+	if r.mem == nil {
+		h.lost = func() { r.m.effect.Answer(r.id, actors.Raw{}, ErrMoved) }
+	}
+	r.m.hold(h)
 }
 
 // respond acknowledges a member's event, or reports its failure, err.Data
@@ -74,10 +92,14 @@ func (r *request) answer(ack actors.Raw, err *actors.Error) {
 // have gone meanwhile.
 func (r *request) respond(ack actors.Raw, err *actors.Error) {
 	mem := r.mem
-	if !mem.Connected || mem.conn != r.conn {
+	if mem == nil {
+		r.m.effect.Answer(r.id, ack, err)
 		return
 	}
-	n := r.m.node(mem.conn.Node)
+	if r.m.tables[mem.ID] != r.conn {
+		return
+	}
+	n := r.m.node(r.conn.Node)
 	switch {
 	case r.ack && err != nil:
 		n.send(wire.Reply{Member: mem.ID, ID: r.id, Data: wire.ErrorAck(err)})
@@ -137,16 +159,31 @@ func (l *laterList) tidy() {
 }
 
 // fail answers everybody: nobody else will. A command that was not answered
-// may be tried again.
+// may be tried again, unless what it did is durable.
 func (l *laterList) fail(err *actors.Error) {
 	list := l.list
 	l.list = nil
 	for _, r := range list {
-		if !r.answered {
+		switch {
+		case r.answered:
+		case r.cmd.stored():
+			r.answer(actors.Raw{}, errAnswerLost())
+		default:
 			r.cmd.forget()
 			r.answer(actors.Raw{}, err)
 		}
 	}
+}
+
+// abandon has the calls made again: what they did never happened.
+func (l *laterList) abandon() {
+	for _, r := range l.list {
+		if !r.answered {
+			r.answered = true
+			r.respond(actors.Raw{}, ErrMoved)
+		}
+	}
+	l.list = nil
 }
 
 // failLaters answers everybody who waits for the instance.
@@ -155,6 +192,10 @@ func (m *Machine) failLaters() {
 		mem.laters.fail(errEnded())
 	}
 	m.laters.fail(errEnded())
+}
+
+func errAnswerLost() *actors.Error {
+	return actors.Errorf(actors.CodeTimeout, "the command has taken effect; its answer is lost")
 }
 
 func errEnded() *actors.Error {

@@ -65,5 +65,14 @@ func (m *Machine) restart() {
 	m.asks = nil
 	m.failLaters()
 	m.ticks = tickState{}
-	m.after(wait, false, func() { m.instantiate(stored) })
+	m.after(wait, false, func() {
+		m.instantiate(func() error {
+			for _, e := range stored {
+				if err := m.inst.Restore(e.Field, e.Key, e.Value); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
 }

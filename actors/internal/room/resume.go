@@ -7,8 +7,40 @@ import (
 
 func (m *Machine) resumes() bool { return m.kind.ResumeWithin > 0 }
 
-// position is where the history stands.
-func (m *Machine) position() position { return m.history.now(m.sync.version) }
+// position is where the history stands, as turns have it: the latest event may
+// be held back. The version is never higher than what was seen with it.
+func (m *Machine) position() position {
+	h := &m.history
+	return position{h.generation, h.seq, m.sync.version, h.tag}
+}
+
+// seen is what the world has seen of the history.
+func (m *Machine) seen() position {
+	p := m.position()
+	p.seq = m.history.sent
+	return p
+}
+
+// record counts an event and keeps it, for those who return, and returns it
+// with its offset.
+func (m *Machine) record(item wire.Emit) wire.Emit {
+	h := &m.history
+	h.seq++
+	if m.journal.lasts {
+		m.journal.write(eventKey(h.seq), encodeEvent(item))
+		m.describe()
+	}
+	item.Data.JSON = stamped(item.Data.JSON, m.position())
+	floor := h.floor
+	h.keep(item)
+	if m.journal.lasts {
+		for floor < h.floor {
+			floor++
+			m.journal.write(eventKey(floor), nil)
+		}
+	}
+	return item
+}
 
 // resume gives a seat back: to whoever shows its pid. Where the history does
 // not reach back, the seat is kept but the answer has another pid, which stock
@@ -21,7 +53,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 	mem.grace = nil
 	mem.conn, mem.asked, mem.link, mem.credited = j.Conn, j.Member, 0, 0
 	mem.Connected = true
-	m.identify(mem, j.Identity)
+	mem.Identity, mem.Permit = j.Identity, j.Identity.In(m.namespace)
 
 	a, recovered := m.missed(mem, j.Offset)
 	if !recovered {
@@ -29,7 +61,8 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 		m.members.rename(mem, m.cfg.NewID())
 		mem.admitted = m.position()
 	}
-	m.attach(mem, a)
+	m.used = m.now
+	m.depending(m.storeSeat(mem), func() { m.attach(mem, a) })
 	if m.hooks.Resumed != nil {
 		snapshot := mem.Member
 		m.turnFor(snapshot, func(t *actors.Turn) { m.hooks.Resumed(t, snapshot, recovered) })
@@ -42,15 +75,21 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 // A client that has seen nothing of this stay sends no offset, or the last one
 // of an earlier stay: stock clients keep it when they start afresh. It gets
 // the whole state and what happened since it was admitted.
+//
+// Versions of another activation mean nothing here: whoever has seen only that
+// one gets the whole state, and the events that it missed.
 func (m *Machine) missed(mem *member, offset string) (a wire.Admit, whole bool) {
 	at := mem.admitted
 	if offset != "" {
 		p, ok := parseOffset(offset)
-		if !ok || p.generation != m.history.generation || p.version > m.sync.version {
+		same := p.tag == m.history.tag
+		switch {
+		case !ok || p.generation != m.history.generation || same && p.version > m.sync.version:
 			return a, false
-		}
-		if p.seq >= at.seq && p.version >= at.version {
+		case same && p.seq >= at.seq && p.version >= at.version:
 			at, a.Resumed, a.Since = p, true, p.version
+		case !same && p.seq >= at.seq:
+			at = p
 		}
 	}
 	a.Replay, whole = m.history.since(at.seq, mem.ID)

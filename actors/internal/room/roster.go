@@ -17,9 +17,11 @@ type member struct {
 	pid      string
 	admitted position // of the room's history when it was admitted, or had to start afresh
 	grace    *timer   // runs while it is away
-	commands commandLog
+	commands *commandLog
 	laters   laterList
-	at       int // index in roster.order
+	serial   uint64 // the order in which members joined
+	restored bool   // from the store, and its instance has not opened since
+	at       int    // index in roster.order
 }
 
 // isFrom reports whether the member is, or was last, the one that was asked
@@ -34,6 +36,7 @@ type roster struct {
 	byPID  map[string]*member
 	byConn map[wire.ConnRef]*member // connected members
 	order  []*member                // nil where one has left
+	serial uint64                   // of the latest
 }
 
 func (r *roster) init() {
@@ -46,6 +49,10 @@ func (r *roster) len() int { return len(r.byID) }
 
 func (r *roster) add(m *member) {
 	r.byID[m.ID] = m
+	if m.serial == 0 {
+		m.serial = r.serial + 1
+	}
+	r.serial = max(r.serial, m.serial)
 	m.at = len(r.order)
 	r.order = append(r.order, m)
 	if m.pid != "" {

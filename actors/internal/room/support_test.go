@@ -145,12 +145,15 @@ type world struct {
 	worked      []uint64
 	calls       map[uint64]OutCall
 	answers     map[uint64]string
-	saved       map[string]string
 	retired     int
 	ids         int
 	connID      uint64
-	stored      []actors.Change
-	breaks      bool // Run panics: a fault of the runtime
+	behavior    actors.Behavior
+	kept        *kept                   // nil: nothing is kept
+	watch       func(string, wire.Item) // sees what is sent to a node; may be nil
+	user        string                  // who joins, unless told otherwise
+	destroyed   func()                  // the store has forgotten the room; may be nil
+	breaks      bool                    // Run panics: a fault of the runtime
 }
 
 // table is what a fan-out keeps for a room.
@@ -170,23 +173,41 @@ func (s *script) open(t tester, c actors.KindConfig) *world {
 	return openRoom(t, s.behavior(c))
 }
 
-func openRoom(t tester, b actors.Behavior, stored ...actors.Change) *world {
+func openRoom(t tester, b actors.Behavior) *world {
+	t.Helper()
+	w := newWorld(t, b)
+	w.m.Start(w.now, Loaded{Epoch: 7})
+	return w
+}
+
+// newWorld returns a room that is not started, of which nothing is kept.
+func newWorld(t tester, b actors.Behavior) *world {
 	t.Helper()
 	if err := b.Err(); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, now: start, logging: &strings.Builder{}, stored: stored,
+		t: t, now: start, logging: &strings.Builder{}, behavior: b,
 		tables: make(map[string]*table), unconfirmed: make(map[string]int), told: make(map[wire.ConnRef][]any),
 		work: make(map[uint64]func(context.Context) error), calls: make(map[uint64]OutCall),
-		answers: make(map[uint64]string), saved: make(map[string]string),
+		answers: make(map[uint64]string),
 	}
 	w.m = New(Config{
-		Ref: ref, Behavior: b, Epoch: 7, Stored: stored, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
+		Ref: ref, Behavior: b, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
 		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
 	})
-	w.m.Start(w.now)
 	return w
+}
+
+// durable is what the room has in its durable fields.
+func (w *world) durable() map[string]string {
+	held := make(map[string]string)
+	for i, spec := range w.m.fields {
+		if spec.Durable {
+			w.m.inst.Each(i, func(key string, value []byte) { held[spec.Name+"/"+key] = string(value) })
+		}
+	}
+	return held
 }
 
 func (w *world) newID() string { w.ids++; return fmt.Sprintf("id-%05d", w.ids) }
@@ -207,7 +228,7 @@ func (w *world) Deliver(node string, d *wire.Deliver) {
 		tb = &table{members: make(map[actors.MemberID]wire.ConnRef)}
 		w.tables[node] = tb
 	}
-	if d.Room != ref || d.Namespace != "/hall/1" || d.Epoch != 7 || len(d.Items) == 0 {
+	if d.Room != ref || d.Namespace != "/hall/1" || d.Epoch != w.m.epoch || len(d.Items) == 0 {
 		w.t.Errorf("Deliver %+v", d)
 	}
 	if len(tb.members) == 0 && !slices.ContainsFunc(d.Items, func(i wire.Item) bool { _, admits := i.(wire.Admit); return admits }) {
@@ -216,6 +237,9 @@ func (w *world) Deliver(node string, d *wire.Deliver) {
 	flushed := false
 	for _, item := range d.Items {
 		w.note("%s: %s", node, describe([]wire.Item{item}))
+		if w.watch != nil {
+			w.watch(node, item)
+		}
 		switch it := item.(type) {
 		case wire.Admit:
 			w.admit(node, tb, it)
@@ -341,33 +365,13 @@ func (w *world) Answer(id uint64, result actors.Raw, err *actors.Error) {
 	w.note("answer %d %s", id, w.answers[id])
 }
 
-// Save implements Effects.
-func (w *world) Save(changes []actors.Change) {
-	w.alive("Save")
-	for _, c := range changes {
-		spec := w.m.fields[c.Field]
-		if !spec.Durable {
-			w.t.Errorf("field %s is saved", spec.Name)
-		}
-		if c.Value == nil {
-			delete(w.saved, spec.Name+"/"+c.Key)
-		} else {
-			w.saved[spec.Name+"/"+c.Key] = string(c.Value)
-		}
-	}
-	w.note("save %d", len(changes))
-}
-
-// Forget implements Effects.
-func (w *world) Forget() { w.alive("Forget"); clear(w.saved); w.note("forget") }
-
 // Retire implements Effects.
 func (w *world) Retire() {
 	w.alive("Retire")
 	w.retired++
 	w.note("retire")
 	for node, tb := range w.tables {
-		w.t.Errorf("%s still has the room and %v", node, tb.members)
+		w.t.Errorf("%s still has the room and %v; %s", node, tb.members, strings.Join(w.log[max(0, len(w.log)-30):], "\n\t"))
 	}
 }
 

@@ -102,7 +102,7 @@ func (m *Machine) flushDueAt() time.Time {
 func (m *Machine) Delivered(now time.Time, d *wire.Delivered) {
 	m.step(now, func() {
 		for _, n := range m.nodes {
-			if n.name == d.Node && d.Epoch == m.cfg.Epoch && n.unconfirmed > 0 {
+			if n.name == d.Node && d.Epoch == m.epoch && n.unconfirmed > 0 {
 				n.unconfirmed--
 			}
 		}
@@ -115,12 +115,14 @@ func (m *Machine) offset() string {
 	if !m.resumes() {
 		return ""
 	}
-	return m.position().offset()
+	return m.seen().offset()
 }
 
-// mirror is the whole of the synced fields, for a node that has no copy yet.
-// Each field's entries are in the order of their keys.
+// mirror is the whole of the synced fields as the world may see them, for a
+// node that has no copy yet. Each field's entries are in the order of their
+// keys.
 func (m *Machine) mirror() wire.Mirror {
+	unseen := m.unseen()
 	mi := wire.Mirror{Version: m.sync.version, Offset: m.offset(), Fields: m.fields}
 	for i, spec := range m.fields {
 		if !spec.Synced {
@@ -128,8 +130,15 @@ func (m *Machine) mirror() wire.Mirror {
 		}
 		first := len(mi.Entries)
 		m.inst.Each(i, func(key string, value []byte) {
-			mi.Entries = append(mi.Entries, actors.Change{Field: i, Key: key, Value: value})
+			if _, other := unseen[entryKey{i, key}]; !other {
+				mi.Entries = append(mi.Entries, actors.Change{Field: i, Key: key, Value: value})
+			}
 		})
+		for k, value := range unseen {
+			if k.field == i && value != nil {
+				mi.Entries = append(mi.Entries, actors.Change{Field: i, Key: k.key, Value: value})
+			}
+		}
 		slices.SortFunc(mi.Entries[first:], func(a, b actors.Change) int { return strings.Compare(a.Key, b.Key) })
 	}
 	return mi
@@ -137,9 +146,12 @@ func (m *Machine) mirror() wire.Mirror {
 
 // remirror sends every node a fresh copy: the room started again.
 func (m *Machine) remirror() {
-	if !m.synced {
-		return
+	if m.synced {
+		m.behind(m.remirrorNow)
 	}
+}
+
+func (m *Machine) remirrorNow() {
 	m.sync.reset()
 	m.sync.version++
 	for _, n := range m.nodes {

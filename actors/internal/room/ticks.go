@@ -19,9 +19,13 @@ func (m *Machine) startTicks() {
 	}
 }
 
+// ticksWait reports whether no tick is run until the gate takes more: it then
+// is late, and others are skipped.
+func (m *Machine) ticksWait() bool { return m.gate.ticks && m.full() }
+
 func (m *Machine) tickIfDue() {
 	s := &m.ticks
-	if m.phase != open || s.next.IsZero() || s.next.After(m.now) {
+	if m.phase != open || s.next.IsZero() || s.next.After(m.now) || m.ticksWait() {
 		return
 	}
 	if m.members.len() == 0 {
@@ -33,5 +37,7 @@ func (m *Machine) tickIfDue() {
 	tick := actors.Tick{N: s.n + skipped, At: at, Late: m.now.Sub(at), Skipped: skipped, Every: m.kind.TickEvery}
 	s.n = tick.N + 1
 	s.next = at.Add(m.kind.TickEvery)
+	turns := m.gate.turn
 	m.turnFor(actors.Member{}, func(t *actors.Turn) { m.hooks.Tick(t, tick) })
+	m.gate.ticks = m.gate.ticks || m.gate.turn != turns
 }

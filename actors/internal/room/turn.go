@@ -10,6 +10,11 @@ type turnState struct {
 	emits   []emission
 	effects []func() // timers, work, calls and late answers, in the order of the calls
 	kicks   []kick
+	alarms  []setAlarm
+	entries []actors.Entry // that the turn stores besides, whether it succeeds or not
+	cid     string         // of the command that the turn is
+	sends   int            // reliable events in emits, and their bytes
+	bytes   int
 	destroy bool
 }
 
@@ -25,7 +30,7 @@ type kick struct {
 
 // reset empties the state and keeps its memory, unless one turn made it large.
 func (s *turnState) reset() {
-	*s = turnState{emits: emptied(s.emits), effects: emptied(s.effects), kicks: emptied(s.kicks)}
+	*s = turnState{emits: emptied(s.emits), effects: emptied(s.effects), kicks: emptied(s.kicks), alarms: emptied(s.alarms)}
 }
 
 func emptied[T any](s []T) []T {
@@ -56,19 +61,47 @@ func (m *Machine) doThen(c actors.Cause, f func(*actors.Turn) error, then func()
 	c.Context = m.ctx
 	t := actors.NewTurn((*host)(m), c)
 	m.turn.reset() // a turn that a fault of the runtime has cut short left something
+	m.gate.need = 0
 	m.inst.Begin()
 	failed := attempt(func() error { return f(t) })
 	t.End()
+	var on uint64
+	if m.journal.lasts {
+		on = m.dependence()
+		if failed == nil {
+			on, failed = m.weigh(c, on)
+		}
+	}
 	if failed != nil {
+		failed.on = on
 		m.inst.Rollback()
 		m.turn.reset()
 		m.report(c, failed)
 	} else {
-		m.apply(m.inst.Commit())
+		m.commit(on)
 		m.carryOut(then)
+		m.gate.need = 0
 	}
 	m.runFollowUps()
 	return failed
+}
+
+// commit makes what the turn has changed the state of the room, and has the
+// journal keep it: on is the batch that the turn writes, or depends on.
+func (m *Machine) commit(on uint64) {
+	if m.gate.need = on; on > 0 {
+		m.gate.turn++
+	}
+	changes := m.inst.Commit()
+	if m.journal.lasts {
+		m.store(changes)
+	}
+	for _, a := range m.turn.alarms {
+		m.setAlarm(a)
+	}
+	if m.synced && len(changes) > 0 {
+		m.markSynced(changes)
+	}
 }
 
 // carryOut does what the turn wanted. No other turn runs meanwhile.
@@ -97,31 +130,12 @@ func (m *Machine) carryOut(then func()) {
 // counts panics.
 func (m *Machine) report(c actors.Cause, failed *failure) {
 	switch {
+	case failed.refused:
 	case failed.stack != nil:
 		m.logPanic("turn panicked", failed, "event", c.Event, "member", string(c.Member.ID))
 		m.fault()
 	case failed.public.Code == actors.CodeInternal:
 		m.log.Error("turn failed", "event", c.Event, "member", string(c.Member.ID), "error", failed.text)
-	}
-}
-
-// apply hands over what a turn changed.
-func (m *Machine) apply(changes []actors.Change) {
-	var durable []actors.Change
-	for i, c := range changes {
-		spec := &m.fields[c.Field]
-		if spec.Durable {
-			if durable == nil {
-				durable = make([]actors.Change, 0, len(changes)-i)
-			}
-			durable = append(durable, c)
-		}
-		if spec.Synced {
-			m.sync.mark(c)
-		}
-	}
-	if len(durable) > 0 {
-		m.effect.Save(durable)
 	}
 }
 
@@ -133,7 +147,7 @@ func (m *Machine) kick(k kick) {
 	if k.reason != "" && mem.Connected {
 		name := "room:kicked"
 		data, _ := actors.EncodeArgs(&name, map[string]string{"reason": k.reason})
-		m.node(mem.conn.Node).send(wire.Emit{Data: data, To: []actors.MemberID{mem.ID}})
+		m.reliably(wire.Emit{Data: data, To: []actors.MemberID{mem.ID}})
 	}
 	m.leave(mem, actors.ReasonKicked, wire.Remove{Member: mem.ID, Disconnect: true})
 }

@@ -60,7 +60,7 @@ func TestATurnThatFailsHasDoneNothing(t *testing.T) {
 			w.confirm()
 			a.send(`["later",""]`)
 			w.take()
-			saved := fmt.Sprint(w.saved)
+			saved := fmt.Sprint(w.durable())
 			a.send(`["fail"]`)
 			w.confirm()
 			w.advance(time.Minute)
@@ -68,7 +68,7 @@ func TestATurnThatFailsHasDoneNothing(t *testing.T) {
 			if len(log) != 1 || !strings.HasPrefix(log[0], `n1: reply a #3 [{"error":{`) {
 				t.Errorf("a turn that failed did this: %q", log)
 			}
-			if got := fmt.Sprint(w.saved); got != saved || w.m.Members() != 1 || len(w.work)+len(w.calls) != 0 {
+			if got := fmt.Sprint(w.durable()); got != saved || w.m.Members() != 1 || len(w.work)+len(w.calls) != 0 {
 				t.Errorf("saved %s, was %s; %d members; %d works", got, saved, w.m.Members(), len(w.work)+len(w.calls))
 			}
 			a.send(`["set"]`) // changes nothing: the fields are as they were
@@ -98,7 +98,6 @@ func TestATurnThatSucceedsHasDoneEverythingInThisOrder(t *testing.T) {
 	w.take()
 	a.send(`["do"]`)
 	w.expect(
-		"save 3",
 		"run 1",
 		`call 2 hall/2 hi [1]`,
 		"tell n1/1: gone a", "tell n2/2: gone b",
@@ -108,7 +107,7 @@ func TestATurnThatSucceedsHasDoneEverythingInThisOrder(t *testing.T) {
 		`n1: emit ["room:kicked",{"reason":"bye"}] to [a]`, "n1: remove a disconnect", "n1: end",
 		"n2: sync v2  0/n=2 0/new=1 1/a=\"x\"",
 		`n2: emit ["said"]`, `n2: emit ["said"] ask 1`, "n2: remove b disconnect", "n2: end",
-		"forget", "retire",
+		"retire",
 	)
 }
 

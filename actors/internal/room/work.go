@@ -47,7 +47,7 @@ func (m *Machine) WorkDone(now time.Time, id uint64, err error) {
 	m.step(now, func() {
 		then := m.work.running[id]
 		delete(m.work.running, id)
-		if then == nil || m.phase == retiring {
+		if then == nil || m.phase == retiring || m.phase == draining {
 			return
 		}
 		failed, _ := err.(*failure) //nolint:errorlint // run made it, and nobody wraps it
@@ -59,8 +59,10 @@ func (m *Machine) WorkDone(now time.Time, id uint64, err error) {
 }
 
 // startWork runs what Turn.Go was given, at most MaxWork at a time.
-func (m *Machine) startWork(work func(context.Context) error, then func(*actors.Turn, error)) {
-	life := m.life
+func (m *Machine) startWork(life int, work func(context.Context) error, then func(*actors.Turn, error)) {
+	if life != m.life {
+		return // the instance that asked for it is gone
+	}
 	start := func() {
 		m.work.user++
 		m.run(work, func(failed *failure) { m.workDone(life, failed, then) })

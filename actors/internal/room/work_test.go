@@ -36,8 +36,8 @@ func TestWorkRunsBesideTheRoomAtMostMaxWorkAtATime(t *testing.T) {
 	}
 	w.finishAll()
 	w.same(done, []string{"1", "2", "0", "3", "4"})
-	if len(w.saved) != 5 {
-		t.Errorf("saved %v", w.saved)
+	if len(w.durable()) != 5 {
+		t.Errorf("saved %v", w.durable())
 	}
 }
 

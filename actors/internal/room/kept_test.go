@@ -1,0 +1,194 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+// kept is the store of a world, and what was handed over to it. It answers at
+// the end of each step unless a test has it slow.
+type kept struct {
+	owned   actors.Owned
+	entries map[string]string
+	agenda  time.Time
+
+	slow       bool
+	flight     *actors.Batch // handed over, not answered
+	destroying bool
+	appends    int
+}
+
+// openKept starts a room of a store.
+func (s *script) openKept(t tester, c actors.KindConfig) *world {
+	t.Helper()
+	return keep(newWorld(t, s.behavior(c)))
+}
+
+// keep starts a room, and has a store keep it.
+func keep(w *world) *world {
+	w.kept = &kept{entries: make(map[string]string)}
+	w.begin()
+	return w
+}
+
+// begin starts an activation that has claimed the room.
+func (w *world) begin() {
+	k := w.kept
+	k.owned.Epoch += 7
+	k.owned.Owner = actors.Owner{Node: "n1", Nonce: fmt.Sprintf("owner-%d", k.owned.Epoch)}
+	k.flight, k.destroying = nil, false
+	var entries []actors.Entry
+	for _, key := range slices.Sorted(maps.Keys(k.entries)) {
+		entries = append(entries, actors.Entry{Key: key, Value: []byte(k.entries[key])})
+	}
+	w.m.Start(w.now, Loaded{Epoch: k.owned.Epoch, Owned: k.owned, Entries: entries})
+	w.settle()
+}
+
+// next makes another activation of the room: the node of the one before has
+// died, or the room has left memory.
+func (w *world) next() {
+	w.t.Helper()
+	w.tables, w.unconfirmed = make(map[string]*table), make(map[string]int)
+	w.told = make(map[wire.ConnRef][]any)
+	w.work, w.worked, w.calls = make(map[uint64]func(context.Context) error), nil, make(map[uint64]OutCall)
+	w.retired = 0
+	w.m = New(Config{
+		Ref: ref, Behavior: w.behavior, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
+		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
+	})
+	w.begin()
+}
+
+// Append implements Effects.
+func (w *world) Append(a Append) {
+	w.alive("Append")
+	k, b := w.kept, a.Batch
+	if k == nil || k.flight != nil || k.destroying {
+		w.t.Fatalf("Append of %v, after %+v", b, k)
+	}
+	if err := b.Check(ref); err != nil {
+		w.t.Fatalf("Append: %v", err)
+	}
+	if !a.Wake.IsZero() {
+		k.agenda = a.Wake
+	}
+	k.flight = b
+	w.note("append %s", describeEntries(b.Entries))
+}
+
+// Schedule implements Effects.
+func (w *world) Schedule(at time.Time) { w.alive("Schedule"); w.kept.agenda = at }
+
+// Destroy implements Effects.
+func (w *world) Destroy() {
+	w.alive("Destroy")
+	if w.kept.flight != nil || w.kept.destroying {
+		w.t.Errorf("Destroy while something is on its way")
+	}
+	w.kept.destroying = true
+	w.note("destroy")
+}
+
+// settle answers what the store was handed, unless it is slow.
+func (w *world) settle() {
+	if w.kept == nil || w.kept.slow {
+		return
+	}
+	for w.kept.flight != nil || w.kept.destroying {
+		w.commit()
+	}
+}
+
+// commit has the store carry out what it was handed, and say so.
+func (w *world) commit() {
+	w.t.Helper()
+	k := w.kept
+	if k.destroying {
+		k.destroying = false
+		clear(k.entries)
+		if w.destroyed != nil {
+			w.destroyed()
+		}
+		k.owned.Generation, k.owned.Sequence = "", 0
+		w.m.Destroyed(w.now, nil)
+		return
+	}
+	b := k.flight
+	if b == nil {
+		w.t.Fatalf("nothing is on its way")
+	}
+	w.apply()
+	k.flight = nil
+	w.m.Appended(w.now, b.ID, nil)
+}
+
+// apply has the store carry out a batch without a word, once.
+func (w *world) apply() {
+	k := w.kept
+	b := k.flight
+	if b.Owned != k.owned {
+		if b.After() == k.owned {
+			return
+		}
+		w.t.Fatalf("Append at %+v, the room is at %+v", b.Owned, k.owned)
+	}
+	for _, e := range b.Entries {
+		if e.Value == nil {
+			delete(k.entries, e.Key)
+		} else {
+			k.entries[e.Key] = string(e.Value)
+		}
+	}
+	k.owned = b.After()
+	k.appends++
+}
+
+// fence says that what is on its way is refused: the room is another's.
+func (w *world) fence() {
+	b := w.kept.flight
+	w.kept.flight = nil
+	w.m.Appended(w.now, b.ID, fmt.Errorf("append: %w", actors.ErrFenced))
+}
+
+// area lists the stored keys that begin with a prefix, and their values.
+func (k *kept) area(prefix string) []string {
+	var found []string
+	for _, key := range slices.Sorted(maps.Keys(k.entries)) {
+		if rest, is := strings.CutPrefix(key, prefix); is {
+			found = append(found, rest+"="+k.entries[key])
+		}
+	}
+	return found
+}
+
+// describeEntries writes a batch as a test reads it: fields with their values,
+// of everything else the key.
+func describeEntries(entries []actors.Entry) string {
+	var parts []string
+	for _, e := range entries {
+		switch field, is := strings.CutPrefix(e.Key, areaField); {
+		case is && e.Value == nil:
+			parts = append(parts, "-"+field)
+		case is:
+			parts = append(parts, field+"="+string(e.Value))
+		case e.Value == nil:
+			parts = append(parts, "-"+e.Key)
+		case e.Key != keyMeta:
+			parts = append(parts, e.Key)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+var errStore = errors.New("the store is away")

@@ -1,0 +1,207 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/room"
+)
+
+// How the store is asked: each time for so long, and again after a pause that
+// doubles, with jitter.
+const (
+	storeTimeout  = 5 * time.Second
+	storePause    = 10 * time.Millisecond
+	storePauseMax = time.Second
+
+	// claimPatience is how long joins wait for a room whose store does not
+	// answer; releasePatience how long a room that leaves memory tries to say
+	// so. If it cannot, the next activation claims it all the same.
+	claimPatience   = 10 * time.Second
+	releasePatience = 5 * time.Second
+)
+
+// archive is what one activation tells the store. Its methods do not block:
+// what they are given happens beside the room, one after the other.
+type archive struct {
+	node *Node
+	ref  actors.RoomRef
+
+	mu      sync.Mutex // guards the following
+	tasks   []func()
+	running bool
+	owned   actors.Owned // of which Owner and Epoch count; zero: nothing was claimed
+}
+
+// then runs a task behind those before it.
+func (a *archive) then(task func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tasks = append(a.tasks, task)
+	if !a.running {
+		a.running = true
+		a.node.beside.Go(a.run)
+	}
+}
+
+func (a *archive) run() {
+	for {
+		a.mu.Lock()
+		if len(a.tasks) == 0 {
+			a.running = false
+			a.mu.Unlock()
+			return
+		}
+		task := a.tasks[0]
+		a.tasks = a.tasks[1:]
+		a.mu.Unlock()
+		task()
+	}
+}
+
+// claim makes this activation the owner of the room, and loads what is stored
+// of it. An owner that is not alive is replaced.
+func (a *archive) claim() (room.Loaded, error) {
+	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
+	defer cancel()
+	claim := actors.Claim{Owner: actors.Owner{Node: a.node.id, Nonce: newID()}}
+	var owned actors.Owned
+	err := again(ctx, func(ctx context.Context) (err error) {
+		for range 3 { // an owner that is dead may have been replaced by another
+			owned, err = a.node.store.Claim(ctx, a.ref, claim)
+			var held *actors.HeldError
+			if !errors.As(err, &held) || a.node.alive(held.Owner) {
+				return err
+			}
+			claim.Expect = held.Owner
+		}
+		return err
+	})
+	if err != nil {
+		return room.Loaded{}, fmt.Errorf("claim: %w", err)
+	}
+	a.mu.Lock()
+	a.owned = owned
+	a.mu.Unlock()
+	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
+	err = again(ctx, func(ctx context.Context) error {
+		l.Entries = nil
+		return a.node.store.Load(ctx, a.ref, owned, func(key string, value []byte) error {
+			l.Entries = append(l.Entries, actors.Entry{Key: key, Value: value})
+			return nil
+		})
+	})
+	if err != nil {
+		return room.Loaded{}, fmt.Errorf("load: %w", err)
+	}
+	return l, nil
+}
+
+// alive reports whether an owner may still be at work. The directory starts
+// one activation of a room at a time, so that an earlier one of this node is
+// not.
+func (n *Node) alive(o actors.Owner) bool {
+	return o.Node != n.id && n.cfg.OwnerAlive != nil && n.cfg.OwnerAlive(o)
+}
+
+// append has the store keep a batch and tells done what has become of it,
+// however long that takes; nothing if the node ends first.
+func (a *archive) append(x room.Append, done func(error)) {
+	a.then(func() {
+		ctx := a.node.ctx
+		if !x.Wake.IsZero() {
+			if again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, x.Wake) }) != nil && ctx.Err() != nil {
+				return
+			}
+		}
+		err := again(ctx, func(ctx context.Context) error { return a.node.store.Append(ctx, a.ref, x.Batch) })
+		if ctx.Err() == nil || err == nil {
+			done(err)
+		}
+	})
+}
+
+// schedule sets when the room is to be woken, if the store takes it.
+func (a *archive) schedule(at time.Time) {
+	a.then(func() {
+		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
+		defer cancel()
+		if err := again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, at) }); err != nil {
+			a.node.log.Warn("the agenda was not told", "room", a.ref.String(), "error", err)
+		}
+	})
+}
+
+// destroy has the store forget the room and tells done, as append does.
+func (a *archive) destroy(done func(error)) {
+	a.then(func() {
+		unknown := false // an earlier try may have done it
+		err := again(a.node.ctx, func(ctx context.Context) error {
+			err := a.node.store.Destroy(ctx, a.ref, a.owned)
+			if unknown && errors.Is(err, actors.ErrFenced) {
+				owner, failed := a.node.store.Owner(ctx, a.ref)
+				switch {
+				case failed != nil:
+					return failed
+				case owner == actors.Owner{}:
+					return nil
+				}
+			}
+			unknown = unknown || !settled(err) && !errors.Is(err, actors.ErrUnavailable)
+			return err
+		})
+		if err == nil {
+			a.owned = actors.Owned{}
+		}
+		if a.node.ctx.Err() == nil || err == nil {
+			done(err)
+		}
+	})
+}
+
+// release gives the room up and calls done, whatever comes of it.
+func (a *archive) release(done func()) {
+	a.then(func() {
+		defer done()
+		if a.owned.Owner == (actors.Owner{}) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
+		defer cancel()
+		err := again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
+		if err != nil && !errors.Is(err, actors.ErrFenced) {
+			a.node.log.Warn("room was not released", "room", a.ref.String(), "error", err)
+		}
+	})
+}
+
+// settled reports whether an error says what has become of a call, so that it
+// makes no sense to repeat it.
+func settled(err error) bool {
+	return err == nil || errors.Is(err, actors.ErrFenced) || errors.Is(err, actors.ErrHeld) ||
+		errors.Is(err, actors.ErrNoDurability) || errors.Is(err, actors.ErrMalformed)
+}
+
+// again asks the store until it says what has become of a call, or ctx ends.
+func again(ctx context.Context, call func(context.Context) error) error {
+	for pause := storePause; ; pause = min(2*pause, storePauseMax) {
+		once, cancel := context.WithTimeout(ctx, storeTimeout)
+		err := call(once)
+		cancel()
+		if settled(err) {
+			return err
+		}
+		wait := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		}
+	}
+}
