@@ -51,6 +51,10 @@ type Config struct {
 	// lost. Zero means 5 s; at least 1 s. All nodes should have the same.
 	Lease time.Duration
 
+	// Gone is told the id of every node that is not alive any more, from one
+	// goroutine. It does not block. Nil is allowed.
+	Gone func(node string)
+
 	Logger *slog.Logger // nil: slog.Default
 }
 
@@ -90,6 +94,9 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if cfg.Gone == nil {
+		cfg.Gone = func(string) {}
+	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "parlor"
 	}
@@ -124,6 +131,7 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 	me := cluster.Member{ID: self.ID, Address: self.Address, Web: c.cfg.Web, Rooms: !c.cfg.NoRooms, Kinds: kinds}
 	first := make(chan struct{})
 	var once sync.Once
+	before := &cluster.View{}
 	agent := cluster.NewAgent(cluster.AgentConfig{
 		Membership: cluster.MembershipConfig{
 			Self: me, TTL: c.cfg.Lease, Log: c.cfg.Logger, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
@@ -133,6 +141,10 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 		Changed: func(v *cluster.View) {
 			changed(peers(v))
 			c.rewire(v, self.ID)
+			for _, m := range before.Gone(v) {
+				c.cfg.Gone(m.ID)
+			}
+			before = v
 			once.Do(func() { close(first) })
 		},
 		Lost: func(why string) { lost(fmt.Errorf("cluster: node %s: %s", self.ID, why)) },
@@ -194,6 +206,18 @@ func (c *Cluster) Members() (members []node.Peer, away bool) {
 	}
 	v := c.agent.View()
 	return peers(v).Peers, v.Away
+}
+
+// Web is where a living node serves its Handler; false for any other. It does
+// not block.
+func (c *Cluster) Web(id string) (string, bool) {
+	select {
+	case <-c.joined:
+	default:
+		return "", false
+	}
+	m, ok := c.agent.View().Find(id)
+	return m.Web, ok
 }
 
 // Leave implements node.Cluster. Rooms that were just released are waited for

@@ -1,0 +1,91 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+)
+
+// Balancer hands every single request to the next server in turn, also those
+// of one connection or one session: the rudest plain balancer there is. A
+// server that does not listen is passed over. WebSockets are passed through.
+type Balancer struct {
+	proxy  httputil.ReverseProxy
+	server http.Server
+	url    string
+	done   chan struct{} // closed when the server has ended
+
+	next     atomic.Uint64
+	mu       sync.RWMutex // guards backends
+	backends []string     // host:port
+}
+
+// StartBalancer listens on address and serves until Close.
+func StartBalancer(address string, backends ...string) (*Balancer, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("balancer: %w", err)
+	}
+	b := &Balancer{url: "http://" + l.Addr().String(), done: make(chan struct{}), backends: backends}
+	b.proxy = httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "backend", r.In.Host
+		},
+		Transport:     (*turns)(b),
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // the client is told
+	}
+	b.server.Handler = &b.proxy
+	go func() { // Close waits for it
+		defer close(b.done)
+		_ = b.server.Serve(l)
+	}()
+	return b, nil
+}
+
+// URL is where clients connect.
+func (b *Balancer) URL() string { return b.url }
+
+// Set replaces the servers.
+func (b *Balancer) Set(backends ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.backends = backends
+}
+
+// Close ends the balancer and cuts what goes through it.
+func (b *Balancer) Close() error {
+	err := b.server.Close()
+	<-b.done
+	return err
+}
+
+// turns implements http.RoundTripper.
+type turns Balancer
+
+var backendTransport = &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+
+func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.mu.RLock()
+	backends := t.backends
+	t.mu.RUnlock()
+	err := errors.New("balancer: no server")
+	for range backends {
+		out := r.Clone(r.Context())
+		out.URL.Host = backends[t.next.Add(1)%uint64(len(backends))]
+		var resp *http.Response
+		if resp, err = backendTransport.RoundTrip(out); err == nil {
+			return resp, nil
+		}
+		var dial *net.OpError
+		if !errors.As(err, &dial) || dial.Op != "dial" {
+			return nil, err // it may have been handled
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,94 @@
+package fleet
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
+	defer backendTransport.CloseIdleConnections()
+	var backends []string
+	for _, name := range []string{"a", "b"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }))
+		defer s.Close()
+		backends = append(backends, s.Listener.Addr().String())
+	}
+	b, err := StartBalancer("127.0.0.1:0", append(backends, "127.0.0.1:1")...) // where nobody listens
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	got := map[string]int{}
+	for range 12 {
+		resp, err := client.Get(b.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		got[string(body)]++
+	}
+	if got["a"] < 4 || got["b"] < 4 || got["a"]+got["b"] != 12 {
+		t.Errorf("answers came from %v", got)
+	}
+	client.CloseIdleConnections()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestANodeRuns goes through the life of a process of the real program, with a
+// WebSocket through the balancer.
+func TestANodeRuns(t *testing.T) {
+	defer backendTransport.CloseIdleConnections()
+	binary, err := Build(testenv.Root(t), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := NewNode(Config{Name: "a", Binary: binary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Kill()
+	if err := n.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := StartBalancer("127.0.0.1:0", n.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := transporttest.Dial(ctx, b.URL(), transporttest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Abort()
+	if _, err := c.Connect(ctx, "/playground/x", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := n.Stop(20 * time.Second); err != nil || status != 0 {
+		t.Errorf("it ended with %d, %v", status, err)
+	}
+	if err := n.Start(); err != nil {
+		t.Errorf("it does not start again: %v", err)
+	}
+}
