@@ -51,9 +51,20 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 		c.Prefix = fmt.Sprintf("test%d", apart.Add(1))
 		return open(t, c)
 	})
+	s := open(t, config(nodes...))
+	defer s.Close() //nolint:errcheck // another test's affair
+	for i := range 64 {
+		o, err := claim(t.Context(), s, fmt.Sprint(i), "")
+		if err == nil {
+			err = o.append(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, n := range nodes {
 		if got := n.Do("DBSIZE"); got == ":0" {
-			t.Errorf("%s holds nothing: the keys are not spread", n.Addr)
+			t.Errorf("%s holds nothing: rooms are not spread", n.Addr)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -214,6 +215,33 @@ func (s *suite) aManySidedRoomIsLoadedWhole() {
 		o = s.append(room, o, entries...)
 	}
 	s.wantEntries(room, o, want)
+}
+
+// aLargeRoomIsLoadedInPages loads 10 MiB and looks at the heap meanwhile.
+func (s *suite) aLargeRoomIsLoadedInPages() {
+	room := s.room()
+	const size, most = 10 << 20, 4 << 20
+	o, err := fill(s.Context(), s.Store, room, size)
+	s.ok("fill", err)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	base, peak, n := heap(), uint64(0), 0
+	s.ok("load", s.Load(s.Context(), room, o, func(string, []byte) error {
+		if n++; n%1000 == 0 {
+			peak = max(peak, heap())
+		}
+		return nil
+	}))
+	if n < size>>10 {
+		s.Fatalf("%d entries", n)
+	}
+	if peak > base+most {
+		s.Fatalf("loading 10 MiB took %d KiB of heap", (peak-base)>>10)
+	}
 }
 
 func (s *suite) loadStopsWithAnError() {

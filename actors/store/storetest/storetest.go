@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"RoomsDoNotTouchEachOther", (*suite).roomsDoNotTouchEachOther},
 		{"LimitsHold", (*suite).limitsHold},
 		{"AManySidedRoomIsLoadedWhole", (*suite).aManySidedRoomIsLoadedWhole},
+		{"ALargeRoomIsLoadedInPages", (*suite).aLargeRoomIsLoadedInPages},
 		{"LoadStopsWithAnError", (*suite).loadStopsWithAnError},
 		{"RacingClaimersNeverBothAppend", (*suite).racingClaimersNeverBothAppend},
 		{"MalformedCallsDoNothing", (*suite).malformedCallsDoNothing},
