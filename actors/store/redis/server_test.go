@@ -187,18 +187,21 @@ func count(t *testing.T, s actors.Store, ref actors.RoomRef) int {
 // TestAKilledRedisKeepsWhatItsLevelPromises kills Redis with SIGKILL while
 // rooms append, starts it again, and lets them go on with the batches whose
 // outcome they do not know. With appendfsync always nothing that was
-// acknowledged is missing and nothing is there twice. Without persistence the
-// rooms are gone, and their owners are told.
+// acknowledged is missing and nothing is there twice. With everysec Redis
+// answers before it writes while an fsync takes long, so the last changes may
+// be missing: then what is there is what was first, and the owner is told.
+// Without persistence the rooms are gone, and their owners are told.
 func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 	const rooms, kills = 4, 4
 	for name, c := range map[string]struct {
 		args  []string
 		level actors.Durability
-		keeps bool
+		keeps bool // all of it
+		loses bool // all of it
 	}{
-		"appendfsync always":   {[]string{"--appendonly", "yes", "--appendfsync", "always"}, actors.DurabilityRedisFsync, true},
-		"appendfsync everysec": {[]string{"--appendonly", "yes"}, actors.DurabilityRedis, true}, // the system has what was written: no power is cut here
-		"no persistence":       {nil, actors.DurabilityRedis, false},
+		"appendfsync always":   {[]string{"--appendonly", "yes", "--appendfsync", "always"}, actors.DurabilityRedisFsync, true, false},
+		"appendfsync everysec": {[]string{"--appendonly", "yes"}, actors.DurabilityRedis, false, false},
+		"no persistence":       {nil, actors.DurabilityRedis, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := testenv.StartRedis(t, c.args...)
@@ -237,7 +240,7 @@ func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 				server.Kill()
 				server.Start()
 			}
-			if c.keeps {
+			if !c.loses {
 				for i := range acks {
 					<-acks[i]
 					<-acks[i]
@@ -246,13 +249,14 @@ func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 			}
 			wg.Wait()
 			for i, o := range owners {
-				kept := count(t, s, o.ref)
+				kept, told := count(t, s, o.ref), errors.Is(errs[i], actors.ErrFenced)
+				t.Logf("%v: %d acknowledged, %d kept, told %v", o.ref, o.n, kept, told)
 				switch {
-				case c.keeps && errors.Is(errs[i], actors.ErrFenced):
+				case c.keeps && told:
 					t.Errorf("%v was told that it is fenced", o.ref)
-				case c.keeps && kept != o.n && kept != o.n+1: // the last one may have been under way
+				case !told && kept != o.n && kept != o.n+1: // the last one may have been under way
 					t.Errorf("%v holds %d batches, %d were acknowledged", o.ref, kept, o.n)
-				case !c.keeps && (!errors.Is(errs[i], actors.ErrFenced) || kept != 0):
+				case c.loses && (!told || kept != 0):
 					t.Errorf("%v holds %d batches, and its owner was told %v", o.ref, kept, errs[i])
 				}
 			}
