@@ -95,7 +95,7 @@ func TestLeaveReasonsAreTheListOfTheProtocol(t *testing.T) {
 func TestOnlyTheNetworkOrTheNodeLeavesTheSeatOpen(t *testing.T) {
 	returns := []actors.LeaveReason{
 		actors.ReasonTransportClosed, actors.ReasonTransportError, actors.ReasonPingTimeout,
-		actors.ReasonTooSlow, actors.ReasonNodeLost, actors.ReasonShutdown,
+		actors.ReasonTooSlow, actors.ReasonOverloaded, actors.ReasonNodeLost, actors.ReasonShutdown,
 	}
 	for _, name := range constants(t, "reason.go", "LeaveReason") {
 		r := actors.LeaveReason(name)

@@ -14,6 +14,7 @@ type MemberID string
 type Identity struct {
 	Subject string          // stable user id; empty for an anonymous client
 	TokenID string          // id of the credential, if it has one
+	Issued  time.Time       // of the credential; zero: not known
 	Expires time.Time       // zero: does not expire
 	Grants  *Grants         // what it may do where; nil: everything that rooms and guards allow
 	Claims  json.RawMessage // further claims as a JSON object; nil if none

@@ -13,6 +13,8 @@ const (
 	ReasonConnectTimeout  LeaveReason = "connect_timeout"  // no namespace was joined in time
 	ReasonProtocolError   LeaveReason = "protocol_error"   // the client broke the protocol
 	ReasonTooSlow         LeaveReason = "too_slow"         // its outbox was full
+	ReasonRateLimited     LeaveReason = "rate_limited"     // it went on sending too much
+	ReasonOverloaded      LeaveReason = "overloaded"       // the node has too much to do
 	ReasonKicked          LeaveReason = "kicked"           // Turn.Kick
 	ReasonReplaced        LeaveReason = "replaced"         // the member resumed on another connection
 	ReasonExpired         LeaveReason = "expired"          // its identity expired
@@ -27,7 +29,7 @@ const (
 func (r LeaveReason) MayReturn() bool {
 	switch r {
 	case ReasonTransportClosed, ReasonTransportError, ReasonPingTimeout,
-		ReasonTooSlow, ReasonNodeLost, ReasonShutdown:
+		ReasonTooSlow, ReasonOverloaded, ReasonNodeLost, ReasonShutdown:
 		return true
 	}
 	return false

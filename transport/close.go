@@ -10,7 +10,8 @@ import (
 	"github.com/parlor-rooms/parlor/transport/internal/outbox"
 )
 
-// WebSocket close codes: RFC 6455 section 7.4.1, and IANA's registry for 1012.
+// WebSocket close codes: RFC 6455 section 7.4.1, and IANA's registry for the
+// others.
 const (
 	closeNormal   = 1000
 	closeProtocol = 1002
@@ -18,6 +19,7 @@ const (
 	closePolicy   = 1008
 	closeTooLarge = 1009
 	closeRestart  = 1012
+	closeTryLater = 1013
 )
 
 // closeCode is what a WebSocket is closed with for a reason. Stock clients do
@@ -27,10 +29,12 @@ func closeCode(why actors.LeaveReason) int {
 	case actors.ReasonProtocolError:
 		return closeProtocol
 	case actors.ReasonPingTimeout, actors.ReasonConnectTimeout,
-		actors.ReasonKicked, actors.ReasonExpired, actors.ReasonRevoked:
+		actors.ReasonKicked, actors.ReasonExpired, actors.ReasonRevoked, actors.ReasonRateLimited:
 		return closePolicy
 	case actors.ReasonShutdown, actors.ReasonNodeLost:
 		return closeRestart
+	case actors.ReasonOverloaded:
+		return closeTryLater
 	}
 	return closeNormal
 }

@@ -40,6 +40,8 @@
 //	protocol_error     1 if one waits                 1002; 1007 not UTF-8; 1009 above a size limit
 //	too_slow           1 if one waits                 none: the socket is reset
 //	kicked, expired, revoked   1                      1008
+//	rate_limited       1                              1008
+//	overloaded         1                              1013
 //	shutdown, node_lost        1                      1012
 //	replaced and others        1                      1000
 //

@@ -102,7 +102,7 @@ func newCounters() counters {
 			RefusedTooLarge, RefusedSecondGET, RefusedSecondPOST),
 		closed: closedList(actors.ReasonClientLeft, actors.ReasonTransportClosed, actors.ReasonTransportError,
 			actors.ReasonPingTimeout, actors.ReasonConnectTimeout, actors.ReasonProtocolError,
-			actors.ReasonTooSlow, actors.ReasonKicked, actors.ReasonReplaced, actors.ReasonExpired,
+			actors.ReasonTooSlow, actors.ReasonRateLimited, actors.ReasonOverloaded, actors.ReasonKicked, actors.ReasonReplaced, actors.ReasonExpired,
 			actors.ReasonRevoked, actors.ReasonRoomClosed, actors.ReasonNodeLost, actors.ReasonShutdown),
 		violated: closedList(ViolatedSize, ViolatedPackets, ViolatedFlood, ViolatedText, ViolatedBase64,
 			ViolatedDepth, ViolatedName, ViolatedAttachments, ViolatedLate, ViolatedOrder, ViolatedFrame,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -40,8 +41,8 @@ func (n *Node) Accept(s actors.Socket, h *actors.Handshake) (actors.Connection, 
 		return nil, actors.Errorf(actors.CodeOverloaded, "the node takes no more connections")
 	}
 	c := &connection{node: n, id: n.connID.Add(1), socket: s, window: make(chan struct{}, window), done: make(chan struct{})}
-	n.conns.Store(c.id, c)
 	c.pid = n.spawn(func() actor.Actor { return newConnActor(c, h) })
+	n.conns.Store(c.id, c)
 	if n.stopping.Load() {
 		s.Close(actors.ReasonShutdown) // stop may have missed it
 	}
@@ -83,6 +84,8 @@ type connActor struct {
 	machine *conn.Machine
 	routes  router
 	clients map[string]*client // by namespace
+	timer   *time.Timer
+	armed   time.Time // when timer fires; zero: not armed
 }
 
 func newConnActor(c *connection, h *actors.Handshake) *connActor {
@@ -93,6 +96,9 @@ func newConnActor(c *connection, h *actors.Handshake) *connActor {
 		Directory:     c.node,
 		Authenticates: c.node.cfg.Authenticator != nil,
 		MaxNamespaces: c.node.cfg.MaxNamespaces,
+		Opened:        time.Now(),
+		Limits:        c.node.house.connection,
+		House:         c.node.house,
 		NewID:         newID,
 		Effects:       a,
 	})
@@ -107,15 +113,20 @@ func (a *connActor) Receive(ctx actor.Context) {
 	case *actors.Packet:
 		span, t := a.node.tracing.start(msg.Trace, "connection")
 		msg.Trace = t
-		a.machine.Packet(msg)
+		a.machine.Packet(time.Now(), msg)
 		end(span, nil)
+	case wake:
+		a.armed = time.Time{}
+		a.machine.Wake(time.Now())
+	case recheck:
+		a.machine.Recheck()
 	case *located:
 		a.routes.located(msg)
 	case *unreachable:
 		a.routes.drop(msg.room)
 		a.machine.Unreachable(msg.room, msg.err)
 	case *authenticated:
-		a.machine.Authenticated(msg.member, msg.identity, msg.err)
+		a.machine.Authenticated(time.Now(), msg.member, msg.identity, msg.err)
 	case *wire.Joined:
 		a.machine.Joined(msg)
 	case *wire.Refused:
@@ -144,8 +155,30 @@ func (a *connActor) Receive(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case *actor.Stopped:
 		a.node.live.Add(-1)
+		return
+	}
+	a.arm()
+}
+
+// arm sets the timer to the machine's next wake.
+func (a *connActor) arm() {
+	next := a.machine.NextWake()
+	if next.Equal(a.armed) {
+		return
+	}
+	a.armed = next
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
+	}
+	if !next.IsZero() {
+		self := a.routes.self
+		a.timer = time.AfterFunc(time.Until(next), func() { a.node.send(self, wake{}) })
 	}
 }
+
+// Limited implements connection.Effects.
+func (a *connActor) Limited(by conn.Limit) { a.node.house.met[by].Add(1) }
 
 // ToRoom implements connection.Effects.
 func (a *connActor) ToRoom(room actors.RoomRef, msg any) { a.routes.send(room, msg) }
@@ -202,6 +235,13 @@ func (a *connActor) ClientAck(namespace string, p *actors.Packet) {
 		if args, err := rawjson.Split(p.Data); err == nil {
 			a.node.asks.answer(p.ID, c.id, actors.Args{List: args, Attachments: p.Attachments}, nil)
 		}
+	}
+}
+
+// ClientRenewed implements connection.Effects.
+func (a *connActor) ClientRenewed(namespace string, id actors.Identity) {
+	if c := a.clients[namespace]; c != nil {
+		c.renew(id)
 	}
 }
 

@@ -32,6 +32,7 @@ type client struct {
 	mu       sync.Mutex // guards the following
 	conn     *connection
 	current  *actors.ClientDetails // as it last connected
+	permit   actors.Permit         // of current.Identity
 	state    clientState
 	why      actors.LeaveReason // once leaving
 	rooms    []string
@@ -168,7 +169,8 @@ func (c *client) enterOwnRooms(ctx context.Context) error {
 	if !c.gw.config.KeepRooms {
 		return nil
 	}
-	return c.Join(ctx, c.gw.kept.of(c.details.Namespace, user), nil)
+	kept := c.gw.kept.of(c.details.Namespace, user)
+	return c.Join(ctx, slices.DeleteFunc(kept, func(room string) bool { return !c.mayJoin(room) }), nil)
 }
 
 // refuse ends a client whose connect hooks failed.
@@ -215,6 +217,10 @@ func (c *client) handle(p *actors.Packet) {
 		return
 	}
 	args, _ = wire.CutMetadata(args)
+	if !c.mayPublish(name) {
+		c.respond(p, name, actors.GatewayResult{}, actors.Errorf(actors.CodeForbidden, "the credential does not allow to send %q", wire.Clip(name)))
+		return
+	}
 	ev := &actors.Event{Name: name, Args: actors.Args{List: args, Attachments: p.Attachments}, WantsAck: p.HasID}
 	var result actors.GatewayResult
 	err = c.guarded(name, func() (err error) {
@@ -270,7 +276,41 @@ func (c *client) left(conn *connection, why actors.LeaveReason) {
 		c.window = time.AfterFunc(c.gw.config.RecoverWithin, func() { c.expire(why) })
 		return
 	}
+	if why == actors.ReasonExpired || why == actors.ReasonRevoked {
+		c.dismiss(wire.GateDetach{Client: c.id, Disconnect: true})
+	}
 	c.leave(why)
+}
+
+// dismiss tells the client that it is sent away; while connect hooks run, when
+// they have succeeded. mu is held.
+func (c *client) dismiss(d wire.GateDetach) {
+	if c.state == clientConnecting {
+		c.kick = &d
+	} else {
+		c.tell(d)
+	}
+}
+
+// renew takes another credential of the same subject.
+func (c *client) renew(id actors.Identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	details := *c.current
+	details.Identity = id
+	c.identify(&details)
+}
+
+// identify makes details those of the client. mu is held, or nobody else has
+// the client yet.
+func (c *client) identify(details *actors.ClientDetails) {
+	c.current, c.permit = details, details.Identity.In(details.Namespace)
+}
+
+func (c *client) mayPublish(event string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.permit.MayPublish(event)
 }
 
 // resume takes a client over to another connection, where it has state to go
@@ -287,7 +327,8 @@ func (c *client) resume(conn *connection, j *wire.Join) bool {
 	}
 	details := c.details
 	details.Auth, details.Handshake, details.Identity, details.Recovered = j.Auth, j.Handshake, j.Identity, true
-	c.state, c.conn, c.current, c.join = clientLive, conn, &details, j
+	c.identify(&details)
+	c.state, c.conn, c.join = clientLive, conn, j
 	c.tell(wire.GateResume{
 		Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id, ID: conn.id}, Offset: j.Offset,
 		Answer: wire.ConnectAnswer(c.id, c.pid),
@@ -390,6 +431,9 @@ func (c *client) Join(ctx context.Context, rooms []string, data json.RawMessage)
 		if err := c.gw.node.validRoom(room); err != nil {
 			return err
 		}
+		if !c.mayJoin(room) {
+			return actors.Errorf(actors.CodeForbidden, "the credential does not allow to join this room")
+		}
 	}
 	if err := c.share(ctx, data); err != nil {
 		return err
@@ -401,6 +445,11 @@ func (c *client) Join(ctx context.Context, rooms []string, data json.RawMessage)
 		c.gw.keep(c, room, true)
 	}
 	return nil
+}
+
+func (c *client) mayJoin(room string) bool {
+	details := c.Info()
+	return details.Identity.Grants.InRoom(details.Namespace, room).May(actors.OpJoin)
 }
 
 // share notes what the data has become, and tells the client's hidden rooms.
@@ -488,11 +537,7 @@ func (c *client) Disconnect(closeTransport bool) {
 	if closeTransport {
 		d = wire.GateDetach{Client: c.id, Close: actors.ReasonKicked}
 	}
-	if c.state == clientConnecting {
-		c.kick = &d
-	} else {
-		c.tell(d)
-	}
+	c.dismiss(d)
 	if c.conn != nil {
 		c.gw.node.send(c.conn.pid, clientGone{c.details.Namespace, c.id})
 	}

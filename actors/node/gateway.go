@@ -55,7 +55,7 @@ func (g *gateway) open(namespace string, conn *connection, j *wire.Join) *client
 	c := &client{gw: g, id: n.id + newID(), conn: conn}
 	c.shard = n.gateShard(c.id)
 	c.details = actors.ClientDetails{ID: c.id, Namespace: namespace, Identity: j.Identity, Auth: j.Auth, Handshake: j.Handshake}
-	c.current = &c.details
+	c.identify(&c.details)
 	c.ctx, c.cancel = context.WithCancel(n.ctx)
 	c.user = g.behavior.NewClient(c)
 	attach := wire.GateAttach{Client: c.id, Conn: wire.ConnRef{Node: n.id, ID: conn.id}}

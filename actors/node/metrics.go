@@ -21,7 +21,7 @@ type meters struct {
 }
 
 type statMeters struct {
-	connections, rooms, clients, members, packets, states, conflated, dropped metric.Int64Observable
+	connections, rooms, clients, members, packets, states, conflated, dropped, limited metric.Int64Observable
 }
 
 // Boundaries of histograms, in seconds: from a turn that does nothing to one
@@ -61,6 +61,7 @@ func (n *Node) observe(meter metric.Meter) error {
 			states:      counter("states", "{state}", "Times a member was begun to be sent the whole of a room's synced state."),
 			conflated:   counter("patches_conflated", "{patch}", "Patches a slow member was not sent because a later one says as much."),
 			dropped:     counter("drops", "{packet}", "Packets that were not delivered, by reason."),
+			limited:     counter("limited", "{refusal}", "What clients were refused or closed for because of a limit, by limit."),
 		},
 		turn: duration("turn.duration", "How long a room worked on one event, with everything it caused."),
 		wait: duration("mailbox.wait", "How long a message waited for its room; measured for one in 16."),
@@ -87,6 +88,9 @@ func (m *statMeters) publish(o metric.Observer, s Stats) {
 	o.ObserveInt64(m.conflated, int64(s.PatchesConflated))
 	o.ObserveInt64(m.dropped, int64(s.VolatileDropped), label("reason", "volatile_lagging"))
 	o.ObserveInt64(m.dropped, int64(s.TooSlow), label("reason", "outbox_full"))
+	for limit, n := range s.Limited {
+		o.ObserveInt64(m.limited, int64(n), label("limit", string(limit)))
+	}
 }
 
 func label(key, value string) metric.MeasurementOption {

@@ -60,6 +60,9 @@ type Config struct {
 	// whoever owned a room before this process is dead.
 	OwnerAlive func(actors.Owner) bool
 
+	// Limits bound what clients may do.
+	Limits Limits
+
 	// DrainTimeout is how long Run waits for rooms to end. Zero means 10 s.
 	DrainTimeout time.Duration
 
@@ -108,6 +111,7 @@ func (c *Config) complete() error {
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
 		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
 	}
+	errs = append(errs, c.Limits.complete(c.MaxNamespaces))
 	return errors.Join(errs...)
 }
 
@@ -126,6 +130,7 @@ type Node struct {
 	callers  []*actor.PID // by room
 	gateways []*gateway
 	store    actors.Store
+	house    *house
 	meters   meters
 	tracing  *tracing
 	ctx      context.Context // ends when the node stops
@@ -152,7 +157,7 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, tracing: newTracing(&cfg)}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg)}
 	var errs []error
 	for _, k := range cfg.Kinds {
 		if err := k.Err(); err != nil {

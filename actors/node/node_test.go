@@ -196,7 +196,7 @@ func TestAPanicConcernsOneTurnOnly(t *testing.T) {
 }
 
 func TestEventsOfAMemberRunInTheOrderItSentThem(t *testing.T) {
-	n := start(t, node.Config{Kinds: []actors.Behavior{counters(actors.KindConfig{})}})
+	n := start(t, node.Config{Kinds: []actors.Behavior{counters(actors.KindConfig{})}, Limits: node.NoLimits()})
 	p := connect(t, n)
 	p.enter("/counter/a", "")
 	const events = 2000

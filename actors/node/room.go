@@ -111,6 +111,8 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		}
 	case *wire.Ack:
 		m.Ack(now, msg)
+	case *wire.Renew:
+		m.Renew(now, msg)
 	case *wire.Leave:
 		m.Leave(now, msg)
 	case *wire.Delivered:

@@ -9,16 +9,30 @@ type Stats struct {
 	Clients     int64 // clients of gateways, those that are away and may recover included
 	Members     int   // connected members of all rooms: one client in three rooms is three
 
-	Packets          uint64 // packets handed to sockets: one broadcast to ten members is ten
-	States           uint64 // times a member was begun to be sent the whole of a room's synced state
-	PatchesConflated uint64 // patches a slow member was not sent because a later one says as much
-	VolatileDropped  uint64 // volatile events a slow member was not sent
-	TooSlow          uint64 // connections closed because their outbox was full
+	Packets          uint64             // packets handed to sockets: one broadcast to ten members is ten
+	States           uint64             // times a member was begun to be sent the whole of a room's synced state
+	PatchesConflated uint64             // patches a slow member was not sent because a later one says as much
+	VolatileDropped  uint64             // volatile events a slow member was not sent
+	TooSlow          uint64             // connections closed because their outbox was full
+	Limited          map[Limited]uint64 // what clients were refused or closed for because of Limits
 }
+
+// Limited names a limit that was met.
+type Limited string
+
+// The limits. The first group refuses, the second closes connections.
+const (
+	LimitedEvents          Limited = "events"           // of a connection that sent too many, or too much
+	LimitedJoins           Limited = "joins"            // CONNECTs of one connection
+	LimitedNodeJoins       Limited = "node_joins"       // CONNECTs of all connections
+	LimitedUserConnections Limited = "user_connections" // a CONNECT of a user with too many connections
+	LimitedExcess          Limited = "excess"           // it went on sending too much
+	LimitedOutside         Limited = "outside"          // it was in no namespace in time
+)
 
 // Stats returns the node's counts. It does not block.
 func (n *Node) Stats() Stats {
-	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load()}
+	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load(), Limited: n.house.limited()}
 	for _, f := range n.fans {
 		shard := f.machine.Stats()
 		s.Members += shard.Members

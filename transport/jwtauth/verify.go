@@ -94,10 +94,14 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (actors.Identi
 	if err != nil {
 		return actors.Identity{}, &refusal{actors.Errorf(actors.CodeTokenExpired, "the token has expired"), err}
 	}
-	return actors.Identity{
+	id := actors.Identity{
 		Subject: c.subject, TokenID: c.id, Grants: c.grants, Claims: c.more,
 		Expires: c.expires.Add(a.cfg.Leeway), // as long as it is accepted
-	}, nil
+	}
+	if c.issued != nil {
+		id.Issued = c.issued.Time
+	}
+	return id, nil
 }
 
 // onlyExpired reports that nothing is wrong with a token but its age.

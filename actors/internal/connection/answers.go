@@ -1,38 +1,45 @@
 package connection
 
 import (
+	"time"
+
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // Authenticated brings back the result of Effects.Authenticate. An error that
 // is not for clients refuses as CodeUnauthorized.
-func (m *Machine) Authenticated(member actors.MemberID, id actors.Identity, err error) {
+func (m *Machine) Authenticated(now time.Time, member actors.MemberID, id actors.Identity, err error) {
 	if m.closing {
 		return
 	}
 	for namespace, sp := range m.spaces { // at most one has asked for this member
 		switch {
-		case sp.left != nil && sp.left.state == authenticating && sp.left.join.Member == member:
+		case sp.left != nil && sp.left.state != joining && sp.left.join.Member == member:
 			m.answered(namespace, sp)
 			return
-		case sp.stay != nil && sp.stay.state == authenticating && sp.stay.join.Member == member:
-			m.authenticated(sp, id, err)
+		case sp.stay == nil || sp.stay.join.Member != member:
+		case sp.stay.state == authenticating:
+			m.authenticated(now, sp, id, err)
+			return
+		case sp.stay.state == joined && sp.stay.renewal != nil:
+			m.renewed(now, sp.stay, id, err)
 			return
 		}
 	}
 }
 
-func (m *Machine) authenticated(sp *space, id actors.Identity, err error) {
+func (m *Machine) authenticated(now time.Time, sp *space, id actors.Identity, err error) {
 	s := sp.stay
-	if err == nil {
+	e := m.judge(now, s.namespace, id, err)
+	if e == nil {
 		s.join.Identity = id
-		m.enter(s)
-		return
-	}
-	e := actors.AsError(err)
-	if e.Code == actors.CodeInternal {
-		e = actors.Errorf(actors.CodeUnauthorized, "not authorized")
+		if m.count(s) {
+			m.enter(s)
+			return
+		}
+		m.effect.Limited(LimitUser)
+		e = actors.Errorf(actors.CodeTooLarge, "this user has too many connections")
 	}
 	m.turnAway(s.namespace, sp, e)
 }
@@ -62,6 +69,7 @@ func (m *Machine) Joined(j *wire.Joined) {
 			m.effect.ToRoom(e.Room, e)
 		}
 		s.early = nil
+		m.entered(s)
 	}
 }
 

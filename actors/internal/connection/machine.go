@@ -1,8 +1,9 @@
 // Package connection is the state machine of one Socket.IO connection: its
-// namespaces and the rooms and gateways they stand for. It has no goroutine,
-// no lock and no clock. Whoever drives it calls it from one goroutine at a
-// time and carries out its Effects. The same calls have the same effects, in
-// the same order.
+// namespaces, the rooms and gateways they stand for, who the client is there,
+// and how much it may send. It has no goroutine, no lock and no clock. Whoever
+// drives it calls it from one goroutine at a time, with the time where that
+// matters, and carries out its Effects. The same calls have the same effects,
+// in the same order.
 //
 // It keeps three promises. A room is told exactly once that a client which
 // asked for a seat has left. Of one namespace at most one question, who the
@@ -16,6 +17,7 @@ package connection
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -24,7 +26,7 @@ import (
 // Effects is how a connection acts on the world. No method may block or call
 // the machine back.
 type Effects interface {
-	// ToRoom sends Join, Event, Ack or Leave to a room, wherever it is. If
+	// ToRoom sends Join, Event, Ack, Renew or Leave to a room, wherever it is. If
 	// the room cannot be reached the machine is told by Unreachable.
 	ToRoom(room actors.RoomRef, msg any)
 	// Relocate forgets where a room was. Whoever drives the machine forgets
@@ -41,6 +43,8 @@ type Effects interface {
 	Close(why actors.LeaveReason)
 	// Release lets n more packets in.
 	Release(n int)
+	// Limited says that a limit was met, to be counted.
+	Limited(by Limit)
 
 	// OpenClient hands a CONNECT for a gateway over, with j.Room empty. The
 	// CONNECT answer or refusal comes from the gateway.
@@ -50,7 +54,10 @@ type Effects interface {
 	ClientEvent(namespace string, p *actors.Packet)
 	// ClientAck hands an ACK over.
 	ClientAck(namespace string, p *actors.Packet)
-	// ClientLeft says that the client has left the gateway, or is gone.
+	// ClientRenewed says that the client has shown a new credential.
+	ClientRenewed(namespace string, id actors.Identity)
+	// ClientLeft says that the client has left the gateway, or is gone. With
+	// ReasonExpired and ReasonRevoked the gateway sends DISCONNECT.
 	ClientLeft(namespace string, why actors.LeaveReason)
 }
 
@@ -69,6 +76,9 @@ type Config struct {
 	Handshake     *actors.Handshake
 	Directory     Directory
 	Authenticates bool // ask Effects.Authenticate; everybody is anonymous otherwise
+	Opened        time.Time
+	Limits        *Limits // shared with other connections, read-only; nil limits nothing
+	House         House   // nil lets everybody in
 
 	// MaxNamespaces is how many namespaces the connection may hold. One that
 	// was refused, or that the server has left, does not count; one that the
@@ -86,14 +96,22 @@ type Machine struct {
 	spaces  map[string]*space // by name
 	late    lateList          // namespaces the server has left
 	serial  uint64            // of the latest stay
-	closing bool              // Effects.Close was called: packets are ignored
-	closed  bool              // Closed was called
+	rates   rates
+	outside outside
+	closing bool // Effects.Close was called: packets are ignored
+	closed  bool // Closed was called
 }
 
 // New returns a connection without namespaces.
 func New(cfg Config) *Machine {
+	if cfg.Limits == nil {
+		cfg.Limits = &Limits{}
+	}
+	if cfg.House == nil {
+		cfg.House = openHouse{}
+	}
 	return &Machine{
-		cfg: cfg, effect: cfg.Effects, spaces: make(map[string]*space),
+		cfg: cfg, effect: cfg.Effects, spaces: make(map[string]*space), outside: outside{since: cfg.Opened},
 		late: lateList{limit: max(cfg.MaxNamespaces, 1)},
 	}
 }
@@ -126,6 +144,7 @@ func (m *Machine) Closed(why actors.LeaveReason) {
 	for _, s := range stays {
 		m.letIn(s)
 		m.tellLeft(s, why)
+		m.uncount(s)
 	}
 	clear(m.spaces)
 	m.late = lateList{limit: 1}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -28,6 +29,8 @@ func (r *recorder) ToRoom(room actors.RoomRef, msg any) {
 		r.note("event %v %s #%d %s", room, msg.Member, msg.Link, msg.Data.JSON)
 	case *wire.Ack:
 		r.note("ack %v %s #%d %s", room, msg.Member, msg.ID, msg.Data.JSON)
+	case *wire.Renew:
+		r.note("renew %v %s %s", room, msg.Member, msg.Identity.TokenID)
 	case *wire.Leave:
 		r.note("leave %v %s %s", room, msg.Member, msg.Why)
 	}
@@ -39,11 +42,15 @@ func (r *recorder) Authenticate(m actors.MemberID, q *actors.AuthRequest) {
 func (r *recorder) Push(p *actors.Packet) {
 	r.note("push %d %s %s", p.Type, p.Namespace, p.Data)
 }
-func (r *recorder) Close(why actors.LeaveReason)               { r.note("close %s", why) }
-func (r *recorder) Release(n int)                              { r.released += n; r.note("release %d", n) }
-func (r *recorder) OpenClient(ns string, j *wire.Join)         { r.note("open %s %s", ns, j.Member) }
-func (r *recorder) ClientEvent(ns string, p *actors.Packet)    { r.note("client event %s %s", ns, p.Data) }
-func (r *recorder) ClientAck(ns string, p *actors.Packet)      { r.note("client ack %s #%d", ns, p.ID) }
+func (r *recorder) Close(why actors.LeaveReason)            { r.note("close %s", why) }
+func (r *recorder) Release(n int)                           { r.released += n; r.note("release %d", n) }
+func (r *recorder) OpenClient(ns string, j *wire.Join)      { r.note("open %s %s", ns, j.Member) }
+func (r *recorder) ClientEvent(ns string, p *actors.Packet) { r.note("client event %s %s", ns, p.Data) }
+func (r *recorder) ClientAck(ns string, p *actors.Packet)   { r.note("client ack %s #%d", ns, p.ID) }
+func (r *recorder) ClientRenewed(ns string, id actors.Identity) {
+	r.note("client renewed %s %s", ns, id.TokenID)
+}
+func (r *recorder) Limited(by Limit)                           { r.note("limited %d", by) }
 func (r *recorder) ClientLeft(ns string, y actors.LeaveReason) { r.note("client left %s %s", ns, y) }
 
 // directory serves rooms of kind "b" and the gateway "/g".
@@ -60,19 +67,43 @@ func (directory) Room(ns string) (actors.RoomRef, error) {
 type fixture struct {
 	*Machine
 	*recorder
+	now time.Time
+}
+
+var start = time.Unix(1_700_000_000, 0)
+
+func (f *fixture) Packet(p *actors.Packet) { f.Machine.Packet(f.now, p) }
+func (f *fixture) Authenticated(m actors.MemberID, id actors.Identity, err error) {
+	f.Machine.Authenticated(f.now, m, id, err)
+}
+
+// advance lets time pass, and wakes the machine whenever it wants to be.
+func (f *fixture) advance(d time.Duration) {
+	end := f.now.Add(d)
+	for {
+		next := f.NextWake()
+		if next.IsZero() || next.After(end) {
+			break
+		}
+		if next.After(f.now) {
+			f.now = next
+		}
+		f.Wake(f.now)
+	}
+	f.now = end
 }
 
 // open returns a connection whose members are m1, m2, …
 func open(configure ...func(*Config)) *fixture {
 	rec, ids := &recorder{}, 0
 	cfg := Config{
-		Ref: wire.ConnRef{Node: "n", ID: 7}, Handshake: &actors.Handshake{Address: "192.0.2.1"}, Directory: directory{},
+		Ref: wire.ConnRef{Node: "n", ID: 7}, Handshake: &actors.Handshake{Address: "192.0.2.1"}, Directory: directory{}, Opened: start,
 		MaxNamespaces: 4, NewID: func() string { ids++; return fmt.Sprintf("m%d", ids) }, Effects: rec,
 	}
 	for _, f := range configure {
 		f(&cfg)
 	}
-	return &fixture{New(cfg), rec}
+	return &fixture{New(cfg), rec, start}
 }
 
 func authenticates(c *Config) { c.Authenticates = true }

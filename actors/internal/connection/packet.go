@@ -1,6 +1,8 @@
 package connection
 
 import (
+	"time"
+
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
@@ -9,22 +11,25 @@ import (
 // Effects.Release, or is handed over with Effects.ClientEvent. One that breaks
 // the protocol closes the transport; one for a namespace that the server has
 // left is ignored, because the client may not know it yet.
-func (m *Machine) Packet(p *actors.Packet) {
-	if m.closed || m.closing || !m.take(p) {
+func (m *Machine) Packet(now time.Time, p *actors.Packet) {
+	if m.closed || m.closing || !m.take(now, p) {
 		m.effect.Release(1)
 	}
 }
 
 // take reports whether the packet is matched by a unit of Release already, or
 // will be.
-func (m *Machine) take(p *actors.Packet) (matched bool) {
+func (m *Machine) take(now time.Time, p *actors.Packet) (matched bool) {
 	var s *stay
 	if sp := m.spaces[p.Namespace]; sp != nil {
 		s = sp.stay
 	}
+	within := m.within(now, p)
 	switch {
+	case m.closing:
+		return false
 	case s == nil && p.Type == actors.PacketConnect:
-		m.connect(p)
+		m.connect(now, p)
 		return false
 	case s == nil:
 		m.tooLate(p)
@@ -33,6 +38,12 @@ func (m *Machine) take(p *actors.Packet) (matched bool) {
 	switch {
 	case p.Type == actors.PacketDisconnect:
 		m.disconnect(s)
+	case s.ending != "" && p.Type != actors.PacketConnect && p.Type != actors.PacketConnectError:
+		// The client may not know it yet.
+	case p.Type == actors.PacketEvent && !within:
+		m.tooMuch(s, p)
+	case p.Type == actors.PacketEvent && m.cfg.Authenticates && names(p.Data, renewEvent):
+		m.renew(s, p)
 	case p.Type == actors.PacketEvent:
 		return m.event(s, p)
 	case p.Type == actors.PacketAck:
@@ -40,7 +51,7 @@ func (m *Machine) take(p *actors.Packet) (matched bool) {
 	case p.Type == actors.PacketConnect && s.state != joined:
 		// Stock clients that give up before the answer send no DISCONNECT.
 		m.disconnect(s)
-		m.connect(p)
+		m.connect(now, p)
 	default: // a second CONNECT, or CONNECT_ERROR
 		m.close(actors.ReasonProtocolError)
 	}
@@ -59,9 +70,14 @@ func (m *Machine) tooLate(p *actors.Packet) {
 	}
 }
 
-func (m *Machine) connect(p *actors.Packet) {
+func (m *Machine) connect(now time.Time, p *actors.Packet) {
 	m.late.remove(p.Namespace)
 	s, err := m.newStay(p)
+	if err == nil {
+		if err = m.mayConnect(now); m.closing {
+			return
+		}
+	}
 	sp := m.spaces[p.Namespace]
 	if err != nil {
 		m.refuse(p.Namespace, actors.AsError(err), sp != nil && sp.left.state == joining)
@@ -105,10 +121,9 @@ func (m *Machine) newStay(p *actors.Packet) (*stay, error) {
 
 func (m *Machine) disconnect(s *stay) {
 	sp := m.spaces[s.namespace]
-	m.letIn(s)
 	m.tellLeft(s, actors.ReasonClientLeft)
-	sp.stay = nil
-	if s.state == authenticating || s.state == joining {
+	m.vacate(sp)
+	if s.asks() {
 		sp.left = s
 	}
 	m.tidy(s.namespace, sp)

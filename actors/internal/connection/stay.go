@@ -42,9 +42,19 @@ type stay struct {
 	held      int             // packets let in only after a Credit: those beyond windowPerStay
 	early     []*wire.Event   // events that came before the room's answer
 
+	counted bool               // among the connections of its user, see Machine.count
+	warned  bool               // that its identity expires
+	renewal *renewal           // of its identity; asked about once it is joined
+	ending  actors.LeaveReason // the server has sent it away, and the room has yet to say that it has gone
+
 	// confused says that a room has let an earlier stay in after the client
 	// had left it: the client may take that CONNECT answer for this stay's.
 	confused bool
+}
+
+// asks reports whether a question about the stay is open.
+func (s *stay) asks() bool {
+	return s.state == authenticating || s.state == joining || s.state == joined && s.renewal != nil
 }
 
 // beyond is how many events more than windowPerStay are on their way.
@@ -64,9 +74,11 @@ func (m *Machine) begin(s *stay) {
 
 func (m *Machine) enter(s *stay) {
 	s.token = ""
+	m.outside = outside{}
 	if s.gateway {
 		s.state = joined // its handlers wait for the connect hooks
 		m.effect.OpenClient(s.namespace, s.join)
+		m.entered(s)
 		return
 	}
 	s.state = joining
@@ -76,7 +88,7 @@ func (m *Machine) enter(s *stay) {
 // tellLeft tells whoever was asked to let the client in that it has left.
 func (m *Machine) tellLeft(s *stay, why actors.LeaveReason) {
 	switch {
-	case s.state != joining && s.state != joined:
+	case s.state != joining && s.state != joined || s.ending != "":
 	case s.gateway:
 		m.effect.ClientLeft(s.namespace, why)
 	default:
@@ -87,10 +99,21 @@ func (m *Machine) tellLeft(s *stay, why actors.LeaveReason) {
 // end ends the stay in a namespace because the server has left it: what the
 // client sent before it knew is ignored.
 func (m *Machine) end(namespace string, sp *space) {
-	m.letIn(sp.stay)
-	sp.stay = nil
+	s := sp.stay
+	m.vacate(sp)
+	if s.state == joined && s.renewal != nil {
+		sp.left = s
+	}
 	m.tidy(namespace, sp)
 	m.late.add(namespace)
+}
+
+// vacate takes the stay out of its namespace.
+func (m *Machine) vacate(sp *space) {
+	m.letIn(sp.stay)
+	m.uncount(sp.stay)
+	sp.stay = nil
+	m.outside.ask = m.cfg.Limits.OutsideFor > 0
 }
 
 // turnAway ends a stay that has not begun.

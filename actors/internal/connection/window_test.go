@@ -3,6 +3,7 @@ package connection
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -114,7 +115,8 @@ func TestTheWindowCannotDeadLock(t *testing.T) {
 // exactly once: at once, when it may be, or at the latest with Closed.
 func TestEveryPacketIsReleasedExactlyOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := open(func(c *Config) { c.Authenticates = rapid.Bool().Draw(t, "authenticates") })
+		h := &house{}
+		f := open(func(c *Config) { c.Authenticates = rapid.Bool().Draw(t, "authenticates") }, h.in)
 		packets, handedOver := 0, 0
 		asked := func(sp *space) []*stay { return []*stay{sp.stay, sp.left} }
 		check := func() {
@@ -123,7 +125,7 @@ func TestEveryPacketIsReleasedExactlyOnce(t *testing.T) {
 				for _, s := range asked(sp) {
 					if s != nil {
 						held += s.held
-						if s.held != s.beyond() && f.spaces[s.namespace].stay == s {
+						if s.held != s.beyond() && s.ending == "" && f.spaces[s.namespace].stay == s {
 							t.Fatalf("%d held, %d beyond the window", s.held, s.beyond())
 						}
 					}
@@ -131,6 +133,9 @@ func TestEveryPacketIsReleasedExactlyOnce(t *testing.T) {
 			}
 			if f.released+held+handedOver != packets {
 				t.Fatalf("%d packets: %d released, %d held, %d handed over", packets, f.released, held, handedOver)
+			}
+			if n := h.users["u"]; n < 0 || n > 1 || f.closed && n != 0 {
+				t.Fatalf("the connection is counted %d times for its user", n)
 			}
 			if len(f.late.names) > f.late.limit || len(f.spaces) > f.cfg.MaxNamespaces {
 				t.Fatalf("%d namespaces, %d late ones", len(f.spaces), len(f.late.names))
@@ -158,7 +163,11 @@ func TestEveryPacketIsReleasedExactlyOnce(t *testing.T) {
 				for range rapid.IntRange(1, 20).Draw(t, "times") {
 					packets++
 					before := len(f.log)
-					f.Packet(packet(kind, names.Draw(t, "namespace"), ""))
+					data := ""
+					if kind == actors.PacketEvent && rapid.IntRange(0, 3).Draw(t, "renews") == 0 {
+						data = `["auth:renew",{"token":"x"}]`
+					}
+					f.Packet(packet(kind, names.Draw(t, "namespace"), data))
 					for _, line := range f.log[before:] {
 						if len(line) > 12 && line[:12] == "client event" {
 							handedOver++
@@ -186,12 +195,14 @@ func TestEveryPacketIsReleasedExactlyOnce(t *testing.T) {
 					if rapid.Bool().Draw(t, "fails") {
 						err = full
 					}
-					f.Authenticated(m, actors.Identity{}, err)
+					f.Authenticated(m, actors.Identity{Subject: "u", Expires: f.now.Add(time.Minute)}, err)
 				}
 			},
 			"credit": func(t *rapid.T) {
 				f.Credit(&wire.Credit{Room: refs.Draw(t, "room"), Member: member(t), Link: rapid.Uint64Range(0, 80).Draw(t, "link")})
 			},
+			"time":    func(t *rapid.T) { f.advance(time.Duration(rapid.IntRange(0, 70).Draw(t, "s")) * time.Second) },
+			"recheck": func(t *rapid.T) { h.revoked[""] = rapid.Bool().Draw(t, "revoked"); f.Recheck() },
 			"closed": func(t *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(t, "rarely") == 0 {
 					f.Closed(actors.ReasonTransportClosed)

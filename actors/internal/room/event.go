@@ -74,6 +74,10 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 		return
 	}
 	m.names.remember(elems[0], r.event.Name)
+	if !mem.Permit.MayPublish(r.event.Name) {
+		r.answer(actors.Raw{}, actors.Errorf(actors.CodeForbidden, "the credential does not allow to send %q", r.event.Name))
+		return
+	}
 	if before := mem.commands.lookup(cid); before != nil {
 		m.depending(m.journal.pending(), func() { before.repeat(r) })
 		return

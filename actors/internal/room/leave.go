@@ -21,7 +21,7 @@ func (m *Machine) Leave(now time.Time, l *wire.Leave) {
 		case l.Why.MayReturn() && m.resumes():
 			m.drop(mem, l.Why)
 		default:
-			m.leave(mem, l.Why, wire.Remove{Member: mem.ID})
+			m.leave(mem, l.Why, wire.Remove{Member: mem.ID, Disconnect: l.Why == actors.ReasonExpired || l.Why == actors.ReasonRevoked})
 		}
 	})
 }

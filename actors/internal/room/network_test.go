@@ -95,6 +95,8 @@ func (a *activation) receive(c *socket, msg any) {
 		a.m.Event(a.n.now, msg)
 	case *wire.Ack:
 		a.m.Ack(a.n.now, msg)
+	case *wire.Renew:
+		a.m.Renew(a.n.now, msg)
 	case *wire.Leave:
 		a.m.Leave(a.n.now, msg)
 	}
@@ -330,10 +332,10 @@ func (s *socket) told(msg any) {
 // Authenticate implements connection.Effects.
 func (s *socket) Authenticate(m actors.MemberID, _ *actors.AuthRequest) {
 	if s.n.confirms {
-		s.n.send("auth", s.name, func() { s.m.Authenticated(m, actors.Identity{}, nil) })
+		s.n.send("auth", s.name, func() { s.m.Authenticated(s.n.now, m, actors.Identity{}, nil) })
 		return
 	}
-	s.n.send("auth "+string(m), s.name, func() { s.m.Authenticated(m, actors.Identity{}, nil) })
+	s.n.send("auth "+string(m), s.name, func() { s.m.Authenticated(s.n.now, m, actors.Identity{}, nil) })
 }
 
 // Push implements connection.Effects.
@@ -357,6 +359,12 @@ func (s *socket) ClientEvent(string, *actors.Packet) { s.n.t.Fatalf("there are n
 
 // ClientAck implements connection.Effects.
 func (s *socket) ClientAck(string, *actors.Packet) { s.n.t.Fatalf("there are no gateways") }
+
+// ClientRenewed implements connection.Effects.
+func (s *socket) ClientRenewed(string, actors.Identity) { s.n.t.Fatalf("there are no gateways") }
+
+// Limited implements connection.Effects.
+func (s *socket) Limited(connection.Limit) { s.n.t.Fatalf("nothing is limited") }
 
 // ClientLeft implements connection.Effects.
 func (s *socket) ClientLeft(string, actors.LeaveReason) { s.n.t.Fatalf("there are no gateways") }
@@ -433,7 +441,7 @@ func (s *socket) letIn() bool {
 			s.let--
 			return
 		}
-		s.m.Packet(p)
+		s.m.Packet(s.n.now, p)
 	})
 	return true
 }

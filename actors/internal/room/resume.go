@@ -53,7 +53,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 	mem.grace = nil
 	mem.conn, mem.asked, mem.link, mem.credited = j.Conn, j.Member, 0, 0
 	mem.Connected = true
-	mem.Identity, mem.Permit = j.Identity, j.Identity.In(m.namespace)
+	m.identify(mem, j.Identity)
 
 	a, recovered := m.missed(mem, j.Offset)
 	if !recovered {

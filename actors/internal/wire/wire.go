@@ -2,7 +2,7 @@
 // connection, room and fan-out. A message is immutable once sent; the bytes
 // in it are shared between machines and nodes.
 //
-//	connection ──Join Event Ack Leave──▶ room ──Deliver──▶ fan-out ──▶ sockets
+//	connection ──Join Event Ack Renew Leave──▶ room ──Deliver──▶ fan-out ──▶ sockets
 //	connection ◀──Joined Refused Gone Credit Moved── room ◀──Delivered── fan-out
 package wire
 
@@ -60,6 +60,14 @@ type Ack struct {
 	Member actors.MemberID
 	ID     uint64
 	Data   actors.Raw // the ACK payload, an array
+}
+
+// Renew says that a member has shown a new credential, of the same subject.
+type Renew struct {
+	Room     actors.RoomRef
+	Conn     ConnRef
+	Member   actors.MemberID
+	Identity actors.Identity
 }
 
 // Leave says that a member's connection has left the namespace or is gone.

@@ -33,6 +33,12 @@ func Marshal(msg any) ([]byte, error) {
 		m.Body = &pb.Message_Ack{Ack: &pb.Ack{
 			Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member), Id: msg.ID, Data: raw(msg.Data),
 		}}
+	case *wire.Renew:
+		id, err := identity(msg.Identity)
+		if err != nil {
+			return nil, err
+		}
+		m.Body = &pb.Message_Renew{Renew: &pb.Renew{Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member), Identity: id}}
 	case *wire.Leave:
 		m.Body = &pb.Message_Leave{Leave: &pb.Leave{
 			Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member), Why: text(msg.Why),
@@ -121,6 +127,13 @@ func Unmarshal(data []byte) (any, error) {
 	case *pb.Message_Ack:
 		a := b.Ack
 		return &wire.Ack{Room: roomOf(a.Room), Conn: connOf(a.Conn), Member: member(a.Member), ID: a.Id, Data: rawOf(a.Data)}, nil
+	case *pb.Message_Renew:
+		r := b.Renew
+		id, err := identityOf(r.Identity)
+		if err != nil {
+			return nil, err
+		}
+		return &wire.Renew{Room: roomOf(r.Room), Conn: connOf(r.Conn), Member: member(r.Member), Identity: id}, nil
 	case *pb.Message_Leave:
 		l := b.Leave
 		return &wire.Leave{Room: roomOf(l.Room), Conn: connOf(l.Conn), Member: member(l.Member), Why: reason(l.Why)}, nil

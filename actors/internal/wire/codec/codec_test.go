@@ -19,7 +19,7 @@ import (
 
 // crossing are the messages that cross nodes, and what their interfaces hold.
 var crossing = []any{
-	wire.Join{}, wire.Event{}, wire.Ack{}, wire.Leave{}, wire.Joined{}, wire.Refused{}, wire.Gone{}, wire.Credit{}, wire.Moved{},
+	wire.Join{}, wire.Event{}, wire.Ack{}, wire.Renew{}, wire.Leave{}, wire.Joined{}, wire.Refused{}, wire.Gone{}, wire.Credit{}, wire.Moved{},
 	wire.Deliver{}, wire.Delivered{}, wire.Call{}, wire.Answer{}, wire.HubSend{}, wire.HubMissed{}, wire.GateDeliver{},
 	wire.Asked{}, wire.Answered{},
 }

@@ -138,7 +138,7 @@ func momentOf(n *int64) time.Time {
 }
 
 func identity(id actors.Identity) (*pb.Identity, error) {
-	p := &pb.Identity{Subject: text(id.Subject), TokenId: text(id.TokenID), Expires: moment(id.Expires), Claims: id.Claims}
+	p := &pb.Identity{Subject: text(id.Subject), TokenId: text(id.TokenID), Issued: moment(id.Issued), Expires: moment(id.Expires), Claims: id.Claims}
 	if id.Grants != nil {
 		grants, err := json.Marshal(id.Grants)
 		if err != nil {
@@ -154,7 +154,7 @@ func identityOf(p *pb.Identity) (id actors.Identity, err error) {
 	if p == nil {
 		return id, nil
 	}
-	id.Expires = momentOf(p.Expires)
+	id.Issued, id.Expires = momentOf(p.Issued), momentOf(p.Expires)
 	if p.Grants != nil {
 		id.Grants = new(actors.Grants)
 		if err := json.Unmarshal(p.Grants, id.Grants); err != nil {

@@ -51,6 +51,7 @@ type Message struct {
 	//	*Message_GateDeliver
 	//	*Message_Asked
 	//	*Message_Answered
+	//	*Message_Renew
 	Body          isMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -255,6 +256,15 @@ func (x *Message) GetAnswered() *Answered {
 	return nil
 }
 
+func (x *Message) GetRenew() *Renew {
+	if x != nil {
+		if x, ok := x.Body.(*Message_Renew); ok {
+			return x.Renew
+		}
+	}
+	return nil
+}
+
 type isMessage_Body interface {
 	isMessage_Body()
 }
@@ -331,6 +341,10 @@ type Message_Answered struct {
 	Answered *Answered `protobuf:"bytes,18,opt,name=answered,proto3,oneof"`
 }
 
+type Message_Renew struct {
+	Renew *Renew `protobuf:"bytes,19,opt,name=renew,proto3,oneof"`
+}
+
 func (*Message_Join) isMessage_Body() {}
 
 func (*Message_Event) isMessage_Body() {}
@@ -366,6 +380,8 @@ func (*Message_GateDeliver) isMessage_Body() {}
 func (*Message_Asked) isMessage_Body() {}
 
 func (*Message_Answered) isMessage_Body() {}
+
+func (*Message_Renew) isMessage_Body() {}
 
 type Room struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +605,8 @@ type Identity struct {
 	TokenId       []byte                 `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	Expires       *int64                 `protobuf:"varint,3,opt,name=expires,proto3,oneof" json:"expires,omitempty"` // Unix time in nanoseconds
 	Claims        []byte                 `protobuf:"bytes,4,opt,name=claims,proto3,oneof" json:"claims,omitempty"`
-	Grants        []byte                 `protobuf:"bytes,5,opt,name=grants,proto3,oneof" json:"grants,omitempty"` // JSON
+	Grants        []byte                 `protobuf:"bytes,5,opt,name=grants,proto3,oneof" json:"grants,omitempty"`  // JSON
+	Issued        *int64                 `protobuf:"varint,6,opt,name=issued,proto3,oneof" json:"issued,omitempty"` // Unix time in nanoseconds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -657,6 +674,13 @@ func (x *Identity) GetGrants() []byte {
 		return x.Grants
 	}
 	return nil
+}
+
+func (x *Identity) GetIssued() int64 {
+	if x != nil && x.Issued != nil {
+		return *x.Issued
+	}
+	return 0
 }
 
 type Header struct {
@@ -1155,6 +1179,74 @@ func (x *Ack) GetData() *Raw {
 	return nil
 }
 
+type Renew struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Conn          *Conn                  `protobuf:"bytes,2,opt,name=conn,proto3" json:"conn,omitempty"`
+	Member        []byte                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Identity      *Identity              `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Renew) Reset() {
+	*x = Renew{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Renew) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Renew) ProtoMessage() {}
+
+func (x *Renew) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Renew.ProtoReflect.Descriptor instead.
+func (*Renew) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Renew) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *Renew) GetConn() *Conn {
+	if x != nil {
+		return x.Conn
+	}
+	return nil
+}
+
+func (x *Renew) GetMember() []byte {
+	if x != nil {
+		return x.Member
+	}
+	return nil
+}
+
+func (x *Renew) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
 type Leave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
@@ -1167,7 +1259,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[12]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1271,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[12]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1284,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{12}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Leave) GetRoom() *Room {
@@ -1238,7 +1330,7 @@ type Joined struct {
 
 func (x *Joined) Reset() {
 	*x = Joined{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[13]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1342,7 @@ func (x *Joined) String() string {
 func (*Joined) ProtoMessage() {}
 
 func (x *Joined) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[13]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1355,7 @@ func (x *Joined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Joined.ProtoReflect.Descriptor instead.
 func (*Joined) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{13}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Joined) GetRoom() *Room {
@@ -1327,7 +1419,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[14]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1431,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[14]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1444,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{14}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Refused) GetRoom() *Room {
@@ -1395,7 +1487,7 @@ type Gone struct {
 
 func (x *Gone) Reset() {
 	*x = Gone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[15]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1499,7 @@ func (x *Gone) String() string {
 func (*Gone) ProtoMessage() {}
 
 func (x *Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[15]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1512,7 @@ func (x *Gone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gone.ProtoReflect.Descriptor instead.
 func (*Gone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{15}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Gone) GetRoom() *Room {
@@ -1464,7 +1556,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[16]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1568,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[16]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1581,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{16}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Credit) GetRoom() *Room {
@@ -1538,7 +1630,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[17]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1642,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[17]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1655,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{17}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Moved) GetRoom() *Room {
@@ -1601,7 +1693,7 @@ type Deliver struct {
 
 func (x *Deliver) Reset() {
 	*x = Deliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[18]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1705,7 @@ func (x *Deliver) String() string {
 func (*Deliver) ProtoMessage() {}
 
 func (x *Deliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[18]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1718,7 @@ func (x *Deliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deliver.ProtoReflect.Descriptor instead.
 func (*Deliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{18}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Deliver) GetRoom() *Room {
@@ -1682,7 +1774,7 @@ type Delivered struct {
 
 func (x *Delivered) Reset() {
 	*x = Delivered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[19]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1786,7 @@ func (x *Delivered) String() string {
 func (*Delivered) ProtoMessage() {}
 
 func (x *Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[19]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1799,7 @@ func (x *Delivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivered.ProtoReflect.Descriptor instead.
 func (*Delivered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{19}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Delivered) GetRoom() *Room {
@@ -1749,7 +1841,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[20]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1853,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[20]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1866,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{20}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Item) GetItem() isItem_Item {
@@ -1908,7 +2000,7 @@ type Admit struct {
 
 func (x *Admit) Reset() {
 	*x = Admit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[21]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1920,7 +2012,7 @@ func (x *Admit) String() string {
 func (*Admit) ProtoMessage() {}
 
 func (x *Admit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[21]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1933,7 +2025,7 @@ func (x *Admit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admit.ProtoReflect.Descriptor instead.
 func (*Admit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{21}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Admit) GetConn() *Conn {
@@ -2000,7 +2092,7 @@ type Emit struct {
 
 func (x *Emit) Reset() {
 	*x = Emit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[22]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2104,7 @@ func (x *Emit) String() string {
 func (*Emit) ProtoMessage() {}
 
 func (x *Emit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[22]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2117,7 @@ func (x *Emit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Emit.ProtoReflect.Descriptor instead.
 func (*Emit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{22}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Emit) GetData() *Raw {
@@ -2088,7 +2180,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[23]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2192,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[23]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +2205,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{23}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reply) GetMember() []byte {
@@ -2150,7 +2242,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[24]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +2254,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[24]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +2267,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{24}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Field) GetName() []byte {
@@ -2224,7 +2316,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[25]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2328,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[25]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2341,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{25}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Change) GetField() int32 {
@@ -2285,7 +2377,7 @@ type Mirror struct {
 
 func (x *Mirror) Reset() {
 	*x = Mirror{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[26]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2389,7 @@ func (x *Mirror) String() string {
 func (*Mirror) ProtoMessage() {}
 
 func (x *Mirror) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[26]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2402,7 @@ func (x *Mirror) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mirror.ProtoReflect.Descriptor instead.
 func (*Mirror) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{26}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Mirror) GetVersion() uint64 {
@@ -2352,7 +2444,7 @@ type Sync struct {
 
 func (x *Sync) Reset() {
 	*x = Sync{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[27]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2456,7 @@ func (x *Sync) String() string {
 func (*Sync) ProtoMessage() {}
 
 func (x *Sync) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[27]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2469,7 @@ func (x *Sync) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sync.ProtoReflect.Descriptor instead.
 func (*Sync) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{27}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Sync) GetVersion() uint64 {
@@ -2412,7 +2504,7 @@ type Remove struct {
 
 func (x *Remove) Reset() {
 	*x = Remove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[28]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2516,7 @@ func (x *Remove) String() string {
 func (*Remove) ProtoMessage() {}
 
 func (x *Remove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[28]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2529,7 @@ func (x *Remove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remove.ProtoReflect.Descriptor instead.
 func (*Remove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{28}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Remove) GetMember() []byte {
@@ -2469,7 +2561,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[29]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2573,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[29]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2586,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{29}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{30}
 }
 
 type Call struct {
@@ -2522,7 +2614,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[30]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2626,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[30]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2639,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{30}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Call) GetId() uint64 {
@@ -2736,7 +2828,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[31]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2840,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[31]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2853,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{31}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Answer) GetId() uint64 {
@@ -2811,7 +2903,7 @@ type HubEnter struct {
 
 func (x *HubEnter) Reset() {
 	*x = HubEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[32]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +2915,7 @@ func (x *HubEnter) String() string {
 func (*HubEnter) ProtoMessage() {}
 
 func (x *HubEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[32]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +2928,7 @@ func (x *HubEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubEnter.ProtoReflect.Descriptor instead.
 func (*HubEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{32}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HubEnter) GetClient() []byte {
@@ -2877,7 +2969,7 @@ type HubExit struct {
 
 func (x *HubExit) Reset() {
 	*x = HubExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +2981,7 @@ func (x *HubExit) String() string {
 func (*HubExit) ProtoMessage() {}
 
 func (x *HubExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +2994,7 @@ func (x *HubExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubExit.ProtoReflect.Descriptor instead.
 func (*HubExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{33}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HubExit) GetClient() []byte {
@@ -2935,7 +3027,7 @@ type HubEmit struct {
 
 func (x *HubEmit) Reset() {
 	*x = HubEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3039,7 @@ func (x *HubEmit) String() string {
 func (*HubEmit) ProtoMessage() {}
 
 func (x *HubEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3052,7 @@ func (x *HubEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubEmit.ProtoReflect.Descriptor instead.
 func (*HubEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{34}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HubEmit) GetExcept() [][]byte {
@@ -3027,7 +3119,7 @@ type HubList struct {
 
 func (x *HubList) Reset() {
 	*x = HubList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3039,7 +3131,7 @@ func (x *HubList) String() string {
 func (*HubList) ProtoMessage() {}
 
 func (x *HubList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3052,7 +3144,7 @@ func (x *HubList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubList.ProtoReflect.Descriptor instead.
 func (*HubList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{35}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{36}
 }
 
 type Client struct {
@@ -3068,7 +3160,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3172,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3185,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{36}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Client) GetId() []byte {
@@ -3141,7 +3233,7 @@ type HubDone struct {
 
 func (x *HubDone) Reset() {
 	*x = HubDone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3245,7 @@ func (x *HubDone) String() string {
 func (*HubDone) ProtoMessage() {}
 
 func (x *HubDone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3258,7 @@ func (x *HubDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubDone.ProtoReflect.Descriptor instead.
 func (*HubDone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HubDone) GetMembers() []*Client {
@@ -3194,7 +3286,7 @@ type ClientsList struct {
 
 func (x *ClientsList) Reset() {
 	*x = ClientsList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3206,7 +3298,7 @@ func (x *ClientsList) String() string {
 func (*ClientsList) ProtoMessage() {}
 
 func (x *ClientsList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3219,7 +3311,7 @@ func (x *ClientsList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsList.ProtoReflect.Descriptor instead.
 func (*ClientsList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ClientsList) GetNamespace() []byte {
@@ -3255,7 +3347,7 @@ type ClientsMove struct {
 
 func (x *ClientsMove) Reset() {
 	*x = ClientsMove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3359,7 @@ func (x *ClientsMove) String() string {
 func (*ClientsMove) ProtoMessage() {}
 
 func (x *ClientsMove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3372,7 @@ func (x *ClientsMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsMove.ProtoReflect.Descriptor instead.
 func (*ClientsMove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ClientsMove) GetNamespace() []byte {
@@ -3322,7 +3414,7 @@ type ClientsEnd struct {
 
 func (x *ClientsEnd) Reset() {
 	*x = ClientsEnd{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3334,7 +3426,7 @@ func (x *ClientsEnd) String() string {
 func (*ClientsEnd) ProtoMessage() {}
 
 func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3347,7 +3439,7 @@ func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsEnd.ProtoReflect.Descriptor instead.
 func (*ClientsEnd) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ClientsEnd) GetNamespace() []byte {
@@ -3382,7 +3474,7 @@ type ServerEvent struct {
 
 func (x *ServerEvent) Reset() {
 	*x = ServerEvent{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3486,7 @@ func (x *ServerEvent) String() string {
 func (*ServerEvent) ProtoMessage() {}
 
 func (x *ServerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3499,7 @@ func (x *ServerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerEvent.ProtoReflect.Descriptor instead.
 func (*ServerEvent) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ServerEvent) GetNamespace() []byte {
@@ -3441,7 +3533,7 @@ type HubSend struct {
 
 func (x *HubSend) Reset() {
 	*x = HubSend{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3453,7 +3545,7 @@ func (x *HubSend) String() string {
 func (*HubSend) ProtoMessage() {}
 
 func (x *HubSend) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3466,7 +3558,7 @@ func (x *HubSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSend.ProtoReflect.Descriptor instead.
 func (*HubSend) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *HubSend) GetRoom() *Room {
@@ -3494,7 +3586,7 @@ type GateDeliver struct {
 
 func (x *GateDeliver) Reset() {
 	*x = GateDeliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3506,7 +3598,7 @@ func (x *GateDeliver) String() string {
 func (*GateDeliver) ProtoMessage() {}
 
 func (x *GateDeliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3611,7 @@ func (x *GateDeliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateDeliver.ProtoReflect.Descriptor instead.
 func (*GateDeliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GateDeliver) GetNamespace() []byte {
@@ -3557,7 +3649,7 @@ type GateItem struct {
 
 func (x *GateItem) Reset() {
 	*x = GateItem{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3661,7 @@ func (x *GateItem) String() string {
 func (*GateItem) ProtoMessage() {}
 
 func (x *GateItem) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3674,7 @@ func (x *GateItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateItem.ProtoReflect.Descriptor instead.
 func (*GateItem) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GateItem) GetItem() isGateItem_Item {
@@ -3652,7 +3744,7 @@ type GateEnter struct {
 
 func (x *GateEnter) Reset() {
 	*x = GateEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3756,7 @@ func (x *GateEnter) String() string {
 func (*GateEnter) ProtoMessage() {}
 
 func (x *GateEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3769,7 @@ func (x *GateEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEnter.ProtoReflect.Descriptor instead.
 func (*GateEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GateEnter) GetClient() []byte {
@@ -3711,7 +3803,7 @@ type GateExit struct {
 
 func (x *GateExit) Reset() {
 	*x = GateExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3723,7 +3815,7 @@ func (x *GateExit) String() string {
 func (*GateExit) ProtoMessage() {}
 
 func (x *GateExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3736,7 +3828,7 @@ func (x *GateExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateExit.ProtoReflect.Descriptor instead.
 func (*GateExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GateExit) GetClient() []byte {
@@ -3770,7 +3862,7 @@ type GateEmit struct {
 
 func (x *GateEmit) Reset() {
 	*x = GateEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3782,7 +3874,7 @@ func (x *GateEmit) String() string {
 func (*GateEmit) ProtoMessage() {}
 
 func (x *GateEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3795,7 +3887,7 @@ func (x *GateEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEmit.ProtoReflect.Descriptor instead.
 func (*GateEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GateEmit) GetScope() uint32 {
@@ -3873,7 +3965,7 @@ type Asked struct {
 
 func (x *Asked) Reset() {
 	*x = Asked{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3885,7 +3977,7 @@ func (x *Asked) String() string {
 func (*Asked) ProtoMessage() {}
 
 func (x *Asked) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3898,7 +3990,7 @@ func (x *Asked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asked.ProtoReflect.Descriptor instead.
 func (*Asked) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Asked) GetAsk() uint64 {
@@ -3941,7 +4033,7 @@ type Answered struct {
 
 func (x *Answered) Reset() {
 	*x = Answered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3953,7 +4045,7 @@ func (x *Answered) String() string {
 func (*Answered) ProtoMessage() {}
 
 func (x *Answered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3966,7 +4058,7 @@ func (x *Answered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answered.ProtoReflect.Descriptor instead.
 func (*Answered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Answered) GetAsk() uint64 {
@@ -4001,7 +4093,7 @@ var File_parlor_link_v1_link_proto protoreflect.FileDescriptor
 
 const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\n" +
-	"\x19parlor/link/v1/link.proto\x12\x0eparlor.link.v1\"\x9f\a\n" +
+	"\x19parlor/link/v1/link.proto\x12\x0eparlor.link.v1\"\xce\a\n" +
 	"\aMessage\x12*\n" +
 	"\x04join\x18\x01 \x01(\v2\x14.parlor.link.v1.JoinH\x00R\x04join\x12-\n" +
 	"\x05event\x18\x02 \x01(\v2\x15.parlor.link.v1.EventH\x00R\x05event\x12'\n" +
@@ -4022,7 +4114,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"hub_missed\x18\x0f \x01(\v2\x17.parlor.link.v1.HubSendH\x00R\thubMissed\x12@\n" +
 	"\fgate_deliver\x18\x10 \x01(\v2\x1b.parlor.link.v1.GateDeliverH\x00R\vgateDeliver\x12-\n" +
 	"\x05asked\x18\x11 \x01(\v2\x15.parlor.link.v1.AskedH\x00R\x05asked\x126\n" +
-	"\banswered\x18\x12 \x01(\v2\x18.parlor.link.v1.AnsweredH\x00R\bansweredB\x06\n" +
+	"\banswered\x18\x12 \x01(\v2\x18.parlor.link.v1.AnsweredH\x00R\banswered\x12-\n" +
+	"\x05renew\x18\x13 \x01(\v2\x15.parlor.link.v1.RenewH\x00R\x05renewB\x06\n" +
 	"\x04body\"*\n" +
 	"\x04Room\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\fR\x04kind\x12\x0e\n" +
@@ -4038,17 +4131,19 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\fR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x17\n" +
 	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\"\xba\x01\n" +
+	"\x05_data\"\xe2\x01\n" +
 	"\bIdentity\x12\x18\n" +
 	"\asubject\x18\x01 \x01(\fR\asubject\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\fR\atokenId\x12\x1d\n" +
 	"\aexpires\x18\x03 \x01(\x03H\x00R\aexpires\x88\x01\x01\x12\x1b\n" +
 	"\x06claims\x18\x04 \x01(\fH\x01R\x06claims\x88\x01\x01\x12\x1b\n" +
-	"\x06grants\x18\x05 \x01(\fH\x02R\x06grants\x88\x01\x01B\n" +
+	"\x06grants\x18\x05 \x01(\fH\x02R\x06grants\x88\x01\x01\x12\x1b\n" +
+	"\x06issued\x18\x06 \x01(\x03H\x03R\x06issued\x88\x01\x01B\n" +
 	"\n" +
 	"\b_expiresB\t\n" +
 	"\a_claimsB\t\n" +
-	"\a_grants\"4\n" +
+	"\a_grantsB\t\n" +
+	"\a_issued\"4\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\fR\x06values\"\xd1\x01\n" +
@@ -4092,7 +4187,12 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\fR\x06member\x12\x0e\n" +
 	"\x02id\x18\x04 \x01(\x04R\x02id\x12'\n" +
-	"\x04data\x18\x05 \x01(\v2\x13.parlor.link.v1.RawR\x04data\"\x85\x01\n" +
+	"\x04data\x18\x05 \x01(\v2\x13.parlor.link.v1.RawR\x04data\"\xa9\x01\n" +
+	"\x05Renew\x12(\n" +
+	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12(\n" +
+	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\fR\x06member\x124\n" +
+	"\bidentity\x18\x04 \x01(\v2\x18.parlor.link.v1.IdentityR\bidentity\"\x85\x01\n" +
 	"\x05Leave\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
@@ -4317,7 +4417,7 @@ func file_parlor_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_parlor_link_v1_link_proto_rawDescData
 }
 
-var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Message)(nil),     // 0: parlor.link.v1.Message
 	(*Room)(nil),        // 1: parlor.link.v1.Room
@@ -4331,139 +4431,144 @@ var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Join)(nil),        // 9: parlor.link.v1.Join
 	(*Event)(nil),       // 10: parlor.link.v1.Event
 	(*Ack)(nil),         // 11: parlor.link.v1.Ack
-	(*Leave)(nil),       // 12: parlor.link.v1.Leave
-	(*Joined)(nil),      // 13: parlor.link.v1.Joined
-	(*Refused)(nil),     // 14: parlor.link.v1.Refused
-	(*Gone)(nil),        // 15: parlor.link.v1.Gone
-	(*Credit)(nil),      // 16: parlor.link.v1.Credit
-	(*Moved)(nil),       // 17: parlor.link.v1.Moved
-	(*Deliver)(nil),     // 18: parlor.link.v1.Deliver
-	(*Delivered)(nil),   // 19: parlor.link.v1.Delivered
-	(*Item)(nil),        // 20: parlor.link.v1.Item
-	(*Admit)(nil),       // 21: parlor.link.v1.Admit
-	(*Emit)(nil),        // 22: parlor.link.v1.Emit
-	(*Reply)(nil),       // 23: parlor.link.v1.Reply
-	(*Field)(nil),       // 24: parlor.link.v1.Field
-	(*Change)(nil),      // 25: parlor.link.v1.Change
-	(*Mirror)(nil),      // 26: parlor.link.v1.Mirror
-	(*Sync)(nil),        // 27: parlor.link.v1.Sync
-	(*Remove)(nil),      // 28: parlor.link.v1.Remove
-	(*End)(nil),         // 29: parlor.link.v1.End
-	(*Call)(nil),        // 30: parlor.link.v1.Call
-	(*Answer)(nil),      // 31: parlor.link.v1.Answer
-	(*HubEnter)(nil),    // 32: parlor.link.v1.HubEnter
-	(*HubExit)(nil),     // 33: parlor.link.v1.HubExit
-	(*HubEmit)(nil),     // 34: parlor.link.v1.HubEmit
-	(*HubList)(nil),     // 35: parlor.link.v1.HubList
-	(*Client)(nil),      // 36: parlor.link.v1.Client
-	(*HubDone)(nil),     // 37: parlor.link.v1.HubDone
-	(*ClientsList)(nil), // 38: parlor.link.v1.ClientsList
-	(*ClientsMove)(nil), // 39: parlor.link.v1.ClientsMove
-	(*ClientsEnd)(nil),  // 40: parlor.link.v1.ClientsEnd
-	(*ServerEvent)(nil), // 41: parlor.link.v1.ServerEvent
-	(*HubSend)(nil),     // 42: parlor.link.v1.HubSend
-	(*GateDeliver)(nil), // 43: parlor.link.v1.GateDeliver
-	(*GateItem)(nil),    // 44: parlor.link.v1.GateItem
-	(*GateEnter)(nil),   // 45: parlor.link.v1.GateEnter
-	(*GateExit)(nil),    // 46: parlor.link.v1.GateExit
-	(*GateEmit)(nil),    // 47: parlor.link.v1.GateEmit
-	(*Asked)(nil),       // 48: parlor.link.v1.Asked
-	(*Answered)(nil),    // 49: parlor.link.v1.Answered
+	(*Renew)(nil),       // 12: parlor.link.v1.Renew
+	(*Leave)(nil),       // 13: parlor.link.v1.Leave
+	(*Joined)(nil),      // 14: parlor.link.v1.Joined
+	(*Refused)(nil),     // 15: parlor.link.v1.Refused
+	(*Gone)(nil),        // 16: parlor.link.v1.Gone
+	(*Credit)(nil),      // 17: parlor.link.v1.Credit
+	(*Moved)(nil),       // 18: parlor.link.v1.Moved
+	(*Deliver)(nil),     // 19: parlor.link.v1.Deliver
+	(*Delivered)(nil),   // 20: parlor.link.v1.Delivered
+	(*Item)(nil),        // 21: parlor.link.v1.Item
+	(*Admit)(nil),       // 22: parlor.link.v1.Admit
+	(*Emit)(nil),        // 23: parlor.link.v1.Emit
+	(*Reply)(nil),       // 24: parlor.link.v1.Reply
+	(*Field)(nil),       // 25: parlor.link.v1.Field
+	(*Change)(nil),      // 26: parlor.link.v1.Change
+	(*Mirror)(nil),      // 27: parlor.link.v1.Mirror
+	(*Sync)(nil),        // 28: parlor.link.v1.Sync
+	(*Remove)(nil),      // 29: parlor.link.v1.Remove
+	(*End)(nil),         // 30: parlor.link.v1.End
+	(*Call)(nil),        // 31: parlor.link.v1.Call
+	(*Answer)(nil),      // 32: parlor.link.v1.Answer
+	(*HubEnter)(nil),    // 33: parlor.link.v1.HubEnter
+	(*HubExit)(nil),     // 34: parlor.link.v1.HubExit
+	(*HubEmit)(nil),     // 35: parlor.link.v1.HubEmit
+	(*HubList)(nil),     // 36: parlor.link.v1.HubList
+	(*Client)(nil),      // 37: parlor.link.v1.Client
+	(*HubDone)(nil),     // 38: parlor.link.v1.HubDone
+	(*ClientsList)(nil), // 39: parlor.link.v1.ClientsList
+	(*ClientsMove)(nil), // 40: parlor.link.v1.ClientsMove
+	(*ClientsEnd)(nil),  // 41: parlor.link.v1.ClientsEnd
+	(*ServerEvent)(nil), // 42: parlor.link.v1.ServerEvent
+	(*HubSend)(nil),     // 43: parlor.link.v1.HubSend
+	(*GateDeliver)(nil), // 44: parlor.link.v1.GateDeliver
+	(*GateItem)(nil),    // 45: parlor.link.v1.GateItem
+	(*GateEnter)(nil),   // 46: parlor.link.v1.GateEnter
+	(*GateExit)(nil),    // 47: parlor.link.v1.GateExit
+	(*GateEmit)(nil),    // 48: parlor.link.v1.GateEmit
+	(*Asked)(nil),       // 49: parlor.link.v1.Asked
+	(*Answered)(nil),    // 50: parlor.link.v1.Answered
 }
 var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	9,  // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
 	10, // 1: parlor.link.v1.Message.event:type_name -> parlor.link.v1.Event
 	11, // 2: parlor.link.v1.Message.ack:type_name -> parlor.link.v1.Ack
-	12, // 3: parlor.link.v1.Message.leave:type_name -> parlor.link.v1.Leave
-	13, // 4: parlor.link.v1.Message.joined:type_name -> parlor.link.v1.Joined
-	14, // 5: parlor.link.v1.Message.refused:type_name -> parlor.link.v1.Refused
-	15, // 6: parlor.link.v1.Message.gone:type_name -> parlor.link.v1.Gone
-	16, // 7: parlor.link.v1.Message.credit:type_name -> parlor.link.v1.Credit
-	17, // 8: parlor.link.v1.Message.moved:type_name -> parlor.link.v1.Moved
-	18, // 9: parlor.link.v1.Message.deliver:type_name -> parlor.link.v1.Deliver
-	19, // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
-	30, // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
-	31, // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
-	42, // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
-	42, // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
-	43, // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
-	48, // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
-	49, // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
-	6,  // 18: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
-	6,  // 19: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
-	1,  // 20: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
-	2,  // 21: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
-	5,  // 22: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
-	7,  // 23: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
-	8,  // 24: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
-	1,  // 25: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
-	2,  // 26: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
-	3,  // 27: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
-	1,  // 28: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
-	2,  // 29: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
-	3,  // 30: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
-	1,  // 31: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
-	2,  // 32: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
-	1,  // 33: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
-	2,  // 34: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
-	1,  // 35: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
-	2,  // 36: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
-	4,  // 37: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
-	1,  // 38: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
-	2,  // 39: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
-	1,  // 40: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
-	2,  // 41: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
-	1,  // 42: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
-	2,  // 43: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
-	1,  // 44: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
-	20, // 45: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
-	1,  // 46: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
-	21, // 47: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
-	22, // 48: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
-	23, // 49: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
-	26, // 50: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
-	27, // 51: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
-	28, // 52: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
-	29, // 53: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
-	2,  // 54: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
-	22, // 55: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
-	3,  // 56: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
-	3,  // 57: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
-	24, // 58: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
-	25, // 59: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
-	25, // 60: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
-	1,  // 61: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
-	3,  // 62: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
-	32, // 63: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
-	33, // 64: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
-	34, // 65: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
-	35, // 66: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
-	38, // 67: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
-	39, // 68: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
-	40, // 69: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
-	41, // 70: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
-	3,  // 71: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
-	37, // 72: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
-	4,  // 73: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
-	2,  // 74: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
-	2,  // 75: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
-	3,  // 76: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
-	2,  // 77: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
-	36, // 78: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
-	3,  // 79: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
-	1,  // 80: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
-	34, // 81: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
-	44, // 82: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
-	45, // 83: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
-	46, // 84: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
-	47, // 85: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
-	3,  // 86: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
-	4,  // 87: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
-	88, // [88:88] is the sub-list for method output_type
-	88, // [88:88] is the sub-list for method input_type
-	88, // [88:88] is the sub-list for extension type_name
-	88, // [88:88] is the sub-list for extension extendee
-	0,  // [0:88] is the sub-list for field type_name
+	13, // 3: parlor.link.v1.Message.leave:type_name -> parlor.link.v1.Leave
+	14, // 4: parlor.link.v1.Message.joined:type_name -> parlor.link.v1.Joined
+	15, // 5: parlor.link.v1.Message.refused:type_name -> parlor.link.v1.Refused
+	16, // 6: parlor.link.v1.Message.gone:type_name -> parlor.link.v1.Gone
+	17, // 7: parlor.link.v1.Message.credit:type_name -> parlor.link.v1.Credit
+	18, // 8: parlor.link.v1.Message.moved:type_name -> parlor.link.v1.Moved
+	19, // 9: parlor.link.v1.Message.deliver:type_name -> parlor.link.v1.Deliver
+	20, // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
+	31, // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
+	32, // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
+	43, // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
+	43, // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
+	44, // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
+	49, // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
+	50, // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
+	12, // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
+	6,  // 19: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
+	6,  // 20: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
+	1,  // 21: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
+	2,  // 22: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
+	5,  // 23: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
+	7,  // 24: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
+	8,  // 25: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
+	1,  // 26: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
+	2,  // 27: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
+	3,  // 28: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
+	1,  // 29: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
+	2,  // 30: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
+	3,  // 31: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
+	1,  // 32: parlor.link.v1.Renew.room:type_name -> parlor.link.v1.Room
+	2,  // 33: parlor.link.v1.Renew.conn:type_name -> parlor.link.v1.Conn
+	5,  // 34: parlor.link.v1.Renew.identity:type_name -> parlor.link.v1.Identity
+	1,  // 35: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
+	2,  // 36: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
+	1,  // 37: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
+	2,  // 38: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
+	1,  // 39: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
+	2,  // 40: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
+	4,  // 41: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
+	1,  // 42: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
+	2,  // 43: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
+	1,  // 44: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
+	2,  // 45: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
+	1,  // 46: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
+	2,  // 47: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
+	1,  // 48: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
+	21, // 49: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
+	1,  // 50: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
+	22, // 51: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
+	23, // 52: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
+	24, // 53: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
+	27, // 54: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
+	28, // 55: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
+	29, // 56: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
+	30, // 57: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
+	2,  // 58: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
+	23, // 59: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
+	3,  // 60: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
+	3,  // 61: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
+	25, // 62: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
+	26, // 63: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
+	26, // 64: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
+	1,  // 65: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
+	3,  // 66: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
+	33, // 67: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
+	34, // 68: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
+	35, // 69: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
+	36, // 70: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
+	39, // 71: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
+	40, // 72: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
+	41, // 73: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
+	42, // 74: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
+	3,  // 75: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
+	38, // 76: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
+	4,  // 77: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
+	2,  // 78: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
+	2,  // 79: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
+	3,  // 80: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
+	2,  // 81: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
+	37, // 82: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
+	3,  // 83: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
+	1,  // 84: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
+	35, // 85: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
+	45, // 86: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
+	46, // 87: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
+	47, // 88: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
+	48, // 89: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
+	3,  // 90: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
+	4,  // 91: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_parlor_link_v1_link_proto_init() }
@@ -4490,13 +4595,14 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Message_GateDeliver)(nil),
 		(*Message_Asked)(nil),
 		(*Message_Answered)(nil),
+		(*Message_Renew)(nil),
 	}
 	file_parlor_link_v1_link_proto_msgTypes[3].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[4].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[5].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[7].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[9].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[20].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[21].OneofWrappers = []any{
 		(*Item_Admit)(nil),
 		(*Item_Emit)(nil),
 		(*Item_Reply)(nil),
@@ -4505,9 +4611,9 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Item_Remove)(nil),
 		(*Item_End)(nil),
 	}
-	file_parlor_link_v1_link_proto_msgTypes[21].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[25].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[30].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[22].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[26].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[31].OneofWrappers = []any{
 		(*Call_Enter)(nil),
 		(*Call_Exit)(nil),
 		(*Call_Emit)(nil),
@@ -4517,9 +4623,9 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Call_ClientsEnd)(nil),
 		(*Call_ServerEvent)(nil),
 	}
-	file_parlor_link_v1_link_proto_msgTypes[32].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[36].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[44].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[33].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[37].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[45].OneofWrappers = []any{
 		(*GateItem_Enter)(nil),
 		(*GateItem_Exit)(nil),
 		(*GateItem_Emit)(nil),
@@ -4530,7 +4636,7 @@ func file_parlor_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parlor_link_v1_link_proto_rawDesc), len(file_parlor_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
