@@ -137,6 +137,15 @@ type Config struct {
 	// base64url. Any goroutine may call it.
 	NewSID func() string
 
+	// Elsewhere finds the node of a session that this handler does not have, by
+	// the id that its NewSID gave it. What it returns sends a request to that
+	// node's Forwarded handler, whatever host the request's URL has, and gives
+	// back its answer, with a body that is an io.ReadWriteCloser if that is 101;
+	// it fails soon after the node has. Nil, from it or for it, means that nobody
+	// has the session. It does not block; any goroutine may call it. A
+	// [Forwarder] has it.
+	Elsewhere func(sid string) http.RoundTripper
+
 	// Logger takes one line for each session that ended in an unusual way; it is
 	// never given a whole session id, a header or a payload. Nil means
 	// slog.Default().

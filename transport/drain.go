@@ -9,7 +9,7 @@ import (
 )
 
 // Close refuses further handshakes, closes every session with
-// actors.ReasonShutdown, and returns when the last goroutine and request of the
+// actors.ReasonShutdown, ends what it forwards to other nodes, and returns when the last goroutine and request of the
 // handler have ended. When ctx ends before that, what is left is cut off and the
 // error is ctx's. Connection.Closed has been
 // called for every session when it returns. It may be called more than once.
@@ -24,8 +24,13 @@ func (h *Handler) Close(ctx context.Context) error {
 		h.announce()
 	}
 	idle := h.idle
+	tunnels := slices.Collect(maps.Keys(h.tunnels))
 	h.mu.Unlock()
 
+	h.shut()
+	for _, t := range tunnels {
+		t.close()
+	}
 	if h.meter != nil {
 		defer func() { _ = h.meter.Unregister() }() // it fails for a meter that has stopped
 	}
@@ -131,7 +136,9 @@ func (h *Handler) session(sid string) *session {
 }
 
 // empty reports whether nothing is left. It is called with mu held.
-func (h *Handler) empty() bool { return h.active == 0 && len(h.sessions) == 0 && len(h.sockets) == 0 }
+func (h *Handler) empty() bool {
+	return h.active == 0 && len(h.sessions) == 0 && len(h.sockets) == 0 && len(h.tunnels) == 0
+}
 
 // announce wakes Close when nothing is left. It is called with mu held.
 func (h *Handler) announce() {

@@ -31,6 +31,8 @@ type Handler struct {
 	kill   context.CancelFunc
 	meter  metric.Registration // nil if nothing is published
 	done   context.Context     // done from the start, for what must not wait
+	closed context.Context     // done once Close was called
+	shut   context.CancelFunc
 
 	count   counters
 	relief  atomic.Uint32 // a Relief
@@ -41,6 +43,7 @@ type Handler struct {
 	admitted admission
 	sessions map[string]*session
 	sockets  map[*webSocket]struct{} // whose reader has not ended
+	tunnels  map[*tunnel]struct{}    // of which a direction has not ended
 	active   int                     // requests being served
 	closing  bool                    // Close was called: no session is opened
 	idle     chan struct{}           // closed when closing and nothing is left; nil before Close
@@ -64,6 +67,7 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 		return nil, err
 	}
 	killed, kill := context.WithCancel(context.Background())
+	closed, shut := context.WithCancel(context.Background())
 	done, now := context.WithCancel(context.Background())
 	now()
 	h := &Handler{
@@ -75,10 +79,13 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 		killed:   killed,
 		kill:     kill,
 		done:     done,
+		closed:   closed,
+		shut:     shut,
 		count:    newCounters(),
 		admitted: newAdmission(cfg.ConnectRate, cfg.MaxPerAddress),
 		sessions: make(map[string]*session),
 		sockets:  make(map[*webSocket]struct{}),
+		tunnels:  make(map[*tunnel]struct{}),
 	}
 	if cfg.Meter != nil {
 		if h.meter, err = h.observe(cfg.Meter); err != nil {
@@ -121,11 +128,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if r.Body != nil && r.Body != http.NoBody {
-		// Also where nobody reads it: the server does then, to go on with what
-		// comes behind it.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout)) // not every server has deadlines
-	}
+	h.limitBody(w, r)
 	if name != "" {
 		if !h.serveClient(w, r, name) {
 			http.NotFound(w, r)
@@ -138,6 +141,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.leave()
 	h.serve(w, r)
+}
+
+// limitBody bounds the time that the body of a request may take, also where
+// nobody reads it: the server does then, to go on with what comes behind it.
+func (h *Handler) limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout)) // not every server has deadlines
+	}
 }
 
 // serve decides what an Engine.IO request is. The order of the checks is that
@@ -177,8 +188,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveSession serves a request that names a session.
+// serveSession serves a request that names a session, here or elsewhere.
 func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request, sid string) {
+	if h.cfg.Elsewhere != nil && h.session(sid) == nil && validSID(sid) {
+		if to := h.cfg.Elsewhere(sid); to != nil {
+			h.forward(w, r, to)
+			return
+		}
+	}
+	h.serveOwn(w, r, sid)
+}
+
+// serveOwn serves a request that names a session of this handler.
+func (h *Handler) serveOwn(w http.ResponseWriter, r *http.Request, sid string) {
 	s := h.session(sid)
 	if s == nil {
 		h.refuse(w, r, RefusedSID, "")

@@ -12,7 +12,7 @@ import (
 // meters are the instruments that what a handler counts is published with.
 // Labels are of closed lists: no metric carries a name, an id or an address.
 type meters struct {
-	sessions, opened, upgraded, probes, refused, closed, violated, dropped, packets, bytes metric.Int64Observable
+	sessions, tunnels, forwarded, opened, upgraded, probes, refused, closed, violated, dropped, packets, bytes metric.Int64Observable
 }
 
 // observe lets a meter read what the handler counts, whenever it is asked,
@@ -31,16 +31,18 @@ func (h *Handler) observe(meter metric.Meter) (metric.Registration, error) {
 		return made(meter.Int64ObservableCounter("parlor.transport."+name, metric.WithUnit(unit), metric.WithDescription(about)))
 	}
 	m := meters{
-		sessions: level("sessions", "{session}", "Open sessions, by the transport they are on."),
-		opened:   counter("opened", "{session}", "Handshakes that became a session."),
-		upgraded: counter("upgraded", "{session}", "Sessions that moved from polling to WebSocket."),
-		probes:   counter("probes_abandoned", "{websocket}", "WebSockets that came to upgrade a session and did not."),
-		refused:  counter("refused", "{request}", "Requests that were refused, by reason."),
-		closed:   counter("closed", "{session}", "Sessions that ended, by reason."),
-		violated: counter("violated", "{session}", "Sessions whose client broke the protocol, by what was wrong."),
-		dropped:  counter("dropped", "{packet}", "Packets that never reached their client, by reason."),
-		packets:  counter("packets", "{packet}", "Socket.IO packets, in and out."),
-		bytes:    counter("io", "By", "Bytes of messages, in and out."),
+		sessions:  level("sessions", "{session}", "Open sessions, by the transport they are on."),
+		tunnels:   level("tunnels", "{websocket}", "WebSockets that are carried to the node of their session."),
+		forwarded: counter("forwarded", "{request}", "Requests for sessions of other nodes."),
+		opened:    counter("opened", "{session}", "Handshakes that became a session."),
+		upgraded:  counter("upgraded", "{session}", "Sessions that moved from polling to WebSocket."),
+		probes:    counter("probes_abandoned", "{websocket}", "WebSockets that came to upgrade a session and did not."),
+		refused:   counter("refused", "{request}", "Requests that were refused, by reason."),
+		closed:    counter("closed", "{session}", "Sessions that ended, by reason."),
+		violated:  counter("violated", "{session}", "Sessions whose client broke the protocol, by what was wrong."),
+		dropped:   counter("dropped", "{packet}", "Packets that never reached their client, by reason."),
+		packets:   counter("packets", "{packet}", "Socket.IO packets, in and out."),
+		bytes:     counter("io", "By", "Bytes of messages, in and out."),
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("transport: metrics: %w", err)
@@ -55,6 +57,8 @@ func (h *Handler) observe(meter metric.Meter) (metric.Registration, error) {
 func (m *meters) publish(o metric.Observer, s Stats) {
 	o.ObserveInt64(m.sessions, int64(s.Polling), label("transport", Polling))
 	o.ObserveInt64(m.sessions, int64(s.WebSocket), label("transport", WebSocket))
+	o.ObserveInt64(m.tunnels, int64(s.Tunnels))
+	o.ObserveInt64(m.forwarded, int64(s.Forwarded))
 	o.ObserveInt64(m.opened, int64(s.Opened))
 	o.ObserveInt64(m.upgraded, int64(s.Upgraded))
 	o.ObserveInt64(m.probes, int64(s.ProbesAbandoned))

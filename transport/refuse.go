@@ -16,7 +16,7 @@ func (r Refusal) wire() engineio.Refusal {
 	switch r {
 	case RefusedTransport:
 		return engineio.TransportUnknown
-	case RefusedSID:
+	case RefusedSID, RefusedOwner:
 		return engineio.SessionIDUnknown
 	case RefusedMethod:
 		return engineio.BadHandshakeMethod

@@ -23,6 +23,7 @@ const (
 	RefusedRate       Refusal = "connect_rate"        // 503, code 4: more than Config.ConnectRate
 	RefusedMemory     Refusal = "memory"              // 503, code 4: ReliefRefuse
 	RefusedAddress    Refusal = "too_many_of_address" // 429, code 4: more than Config.MaxPerAddress
+	RefusedOwner      Refusal = "owner_lost"          // 400, code 1: the session's node did not answer
 	RefusedTooLarge   Refusal = "too_large"           // 413: a POST above Config.MaxPayload
 	RefusedSecondGET  Refusal = "second_get"          // 400, code 3, and the session is closed
 	RefusedSecondPOST Refusal = "second_post"         // 400, code 3, and the session is closed
@@ -46,6 +47,9 @@ type Stats struct {
 	Polling   int // open sessions, by their transport at the moment
 	WebSocket int
 
+	Tunnels int // WebSockets that are carried to the session's node
+
+	Forwarded       uint64 // requests for sessions of other nodes
 	Opened          uint64 // handshakes that became a session
 	Upgraded        uint64 // sessions that moved from polling to WebSocket
 	ProbesAbandoned uint64 // WebSockets that came to upgrade and did not
@@ -67,6 +71,8 @@ func (h *Handler) Stats() Stats {
 	return Stats{
 		Polling:         int(c.polling.Load()),
 		WebSocket:       int(c.webSocket.Load()),
+		Tunnels:         int(c.tunnels.Load()),
+		Forwarded:       c.forwarded.Load(),
 		Opened:          c.opened.Load(),
 		Upgraded:        c.upgraded.Load(),
 		ProbesAbandoned: c.probesAbandoned.Load(),
@@ -84,7 +90,8 @@ func (h *Handler) Stats() Stats {
 // counters is what Stats is made of. The maps are made once, for every key of
 // their closed list, and only read afterwards.
 type counters struct {
-	polling, webSocket                atomic.Int64
+	polling, webSocket, tunnels       atomic.Int64
+	forwarded                         atomic.Uint64
 	opened, upgraded, probesAbandoned atomic.Uint64
 	refused                           map[Refusal]*atomic.Uint64
 	closed                            map[actors.LeaveReason]*atomic.Uint64
@@ -99,7 +106,7 @@ func newCounters() counters {
 	return counters{
 		refused: closedList(RefusedTransport, RefusedSID, RefusedMethod, RefusedRequest, RefusedOrigin,
 			RefusedByGate, RefusedVersion, RefusedOverload, RefusedDraining, RefusedRate, RefusedMemory, RefusedAddress,
-			RefusedTooLarge, RefusedSecondGET, RefusedSecondPOST),
+			RefusedOwner, RefusedTooLarge, RefusedSecondGET, RefusedSecondPOST),
 		closed: closedList(actors.ReasonClientLeft, actors.ReasonTransportClosed, actors.ReasonTransportError,
 			actors.ReasonPingTimeout, actors.ReasonConnectTimeout, actors.ReasonProtocolError,
 			actors.ReasonTooSlow, actors.ReasonRateLimited, actors.ReasonOverloaded, actors.ReasonKicked, actors.ReasonReplaced, actors.ReasonExpired,
