@@ -1,15 +1,10 @@
 package app
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/parlor-rooms/parlor/cmd/node/internal/settings"
-	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 )
 
 func TestAdminListenerTakesTheHealthPathsFromClients(t *testing.T) {
@@ -52,46 +47,5 @@ func TestReadyOnlyBetweenStartAndStop(t *testing.T) {
 		if got := ask("/healthz"); got != 200 {
 			t.Errorf("alive while ready is %v: %d, want 200", ready, got)
 		}
-	}
-}
-
-func TestProfilesAreForOperatorsOnly(t *testing.T) {
-	const token = settings.Secret("correct-horse-battery")
-	for _, test := range []struct {
-		name          string
-		token         settings.Secret
-		local, header string
-		want          int
-	}{
-		{"no token, loopback", "", "127.0.0.1", "", 200},
-		{"no token, IPv6 loopback", "", "::1", "", 200},
-		{"no token, another address", "", "192.0.2.1", "", 403},
-		{"no token, address not known", "", "", "", 403},
-		{"token shown", token, "192.0.2.1", "Bearer correct-horse-battery", 200},
-		{"token not shown", token, "127.0.0.1", "", 401},
-		{"wrong token", token, "127.0.0.1", "Bearer correct-horse-batterx", 401},
-		{"token begins right", token, "127.0.0.1", "Bearer correct", 401},
-		{"another scheme", token, "127.0.0.1", "Basic correct-horse-battery", 401},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := httptest.NewRequest(http.MethodGet, "/debug/pprof/cmdline", nil)
-			if test.local != "" {
-				r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(test.local)}))
-			}
-			if test.header != "" {
-				r.Header.Set("Authorization", test.header)
-			}
-			w := httptest.NewRecorder()
-			tel, err := telemetry.Start(t.Context(), telemetry.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := &server{telemetry: tel}
-			s.cfg.Admin.Token = test.token
-			s.adminHandler().ServeHTTP(w, r)
-			if w.Code != test.want {
-				t.Errorf("answered %d, want %d", w.Code, test.want)
-			}
-		})
 	}
 }

@@ -39,6 +39,5 @@ func (s *server) setLevels(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.logs.SetLevel(part, at)
 	}
-	s.log.Warn("log level changed", "of", part, "to", level) // whatever the level
 	s.showLevels(w, r)
 }

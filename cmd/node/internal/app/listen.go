@@ -2,10 +2,14 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/tlsfiles"
 )
 
 // listening is a listener that a server accepts from.
@@ -24,11 +28,31 @@ func (s *server) accept(srv *http.Server, address string, failed func(error)) (*
 	l := &listening{bounded{inner}, make(chan struct{})}
 	go func() { // stop waits for it
 		defer close(l.done)
-		if err := srv.Serve(l); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		serve := srv.Serve
+		if srv.TLSConfig != nil {
+			serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+		}
+		if err := serve(l); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			failed(err)
 		}
 	}()
 	return l, nil
+}
+
+// tls is the configuration of a listener, nil without certificate.
+func (s *server) tls(c config.TLS) (*tls.Config, error) {
+	if c.Cert == "" {
+		return nil, nil
+	}
+	return tlsfiles.Files{Cert: c.Cert, Key: c.Key, ClientCA: c.ClientCA}.Server(s.logger("tls"))
+}
+
+// address is the URL of a server that listens at addr.
+func address(srv *http.Server, addr net.Addr) string {
+	if srv.TLSConfig != nil {
+		return "https://" + addr.String() + "/"
+	}
+	return "http://" + addr.String() + "/"
 }
 
 // stop accepts nobody any more and returns when the accepting goroutine has

@@ -8,20 +8,17 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/governor"
 )
 
-// memoryPart has the server do less before its memory runs out, if the process
-// has a limit.
+// memoryPart has the server do less before its memory runs out.
 func (s *server) memoryPart() part {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}) // closed when Run has ended, or there is nothing to run
+	done := make(chan struct{}) // closed when Run has ended
 	var told metric.Registration
 	return part{
 		name: "memory",
 		start: func(func(error)) error {
-			memory, limited := governor.NewProcess()
-			if !limited {
+			memory := governor.NewProcess()
+			if !memory.Limited() {
 				s.log.Info("no memory limit is set: nothing is refused before memory runs out", "variable", "GOMEMLIMIT")
-				close(done)
-				return nil
 			}
 			s.governor = &governor.Governor{Memory: memory, Clients: s.transport, Log: s.logger("memory")}
 			var err error
@@ -37,9 +34,6 @@ func (s *server) memoryPart() part {
 		stop: func(context.Context) error {
 			cancel()
 			<-done
-			if told == nil {
-				return nil
-			}
 			return told.Unregister()
 		},
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -31,14 +32,16 @@ type server struct {
 	version string
 	listen  func(network, address string) (net.Listener, error)
 	health  health
+	quit    context.CancelFunc // stops the server as a signal does
 
 	telemetry *telemetry.Telemetry
 	node      *node.Node
 	transport *transport.Handler
-	governor  *governor.Governor // nil: the process has no memory limit
+	governor  *governor.Governor
 	public    *http.Server
 	silent    *silent // of public
 	addresses Addresses
+	started   atomic.Bool // all of the above is there
 }
 
 // serve runs the server until ctx ends.
@@ -49,11 +52,14 @@ func (m *Main) serve(ctx context.Context, cfg config.Config) error {
 	}
 	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen}
 	s.log = s.logger("server")
+	s.logs.SetLevel(auditPart, slog.LevelInfo)
+	ctx, s.quit = context.WithCancel(ctx)
+	defer s.quit()
 	if s.listen == nil {
 		s.listen = net.Listen
 	}
 	err = runParts(ctx, s.parts(), cfg.StopWithin, s.log, func() {
-		s.log.Info("serving", "version", s.version, "url", "http://"+s.addresses.Public.String()+"/", "kinds", s.kindNames())
+		s.log.Info("serving", "version", s.version, "url", address(s.public, s.addresses.Public), "kinds", s.kindNames())
 		if m.Ready != nil {
 			m.Ready(s.addresses)
 		}
@@ -192,7 +198,8 @@ func (s *server) sessionsPart() part {
 				return err
 			}
 			s.public, s.silent = s.httpServer(s.transport.Mount(timed(routes)))
-			return nil
+			s.public.TLSConfig, err = s.tls(s.cfg.TLS)
+			return err
 		},
 		stop: func(limit context.Context) error {
 			// Shutdown knows nothing of WebSockets and would wait for every poll.
@@ -246,9 +253,12 @@ func (s *server) adminPart() part {
 		name: "admin listener",
 		start: func(failed func(error)) (err error) {
 			admin, silent = s.httpServer(s.adminHandler())
+			if admin.TLSConfig, err = s.tls(s.cfg.Admin.TLS); err != nil {
+				return err
+			}
 			if l, err = s.accept(admin, string(s.cfg.Admin.Listen), failed); err == nil {
 				s.addresses.Admin = l.Addr()
-				s.log.Info("admin", "url", "http://"+l.Addr().String()+"/")
+				s.log.Info("admin", "url", address(admin, l.Addr()))
 			}
 			return err
 		},
@@ -264,9 +274,13 @@ func (s *server) adminPart() part {
 // readyPart says that all the others have started.
 func (s *server) readyPart() part {
 	return part{
-		name:  "readiness",
-		start: func(func(error)) error { s.health.ready.Store(true); return nil },
-		stop:  func(context.Context) error { s.health.ready.Store(false); return nil },
+		name: "readiness",
+		start: func(func(error)) error {
+			s.started.Store(true)
+			s.health.ready.Store(true)
+			return nil
+		},
+		stop: func(context.Context) error { s.health.ready.Store(false); return nil },
 	}
 }
 

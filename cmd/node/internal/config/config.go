@@ -21,6 +21,7 @@ type Config struct {
 	Playground string                  `key:"playground" default:"auto" oneof:"auto,on,off" doc:"Serve the playground page at / and its rooms, of the kind playground. auto does so while no kind is configured."`
 	StopWithin time.Duration           `key:"stop_within" default:"10s" min:"1s" max:"10m" doc:"How long each part of the server may take to stop."`
 	Log        Log                     `key:"log" doc:"What the server writes to its standard error."`
+	TLS        TLS                     `key:"tls" doc:"The certificate that clients are shown."`
 	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
 	Auth       Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
 	Telemetry  Telemetry               `key:"telemetry" doc:"Traces and metrics."`
@@ -42,8 +43,30 @@ type Telemetry struct {
 
 // Admin is the section admin.
 type Admin struct {
-	Listen OptionalAddress `key:"listen" doc:"Where /healthz, /readyz and /debug/pprof/ are served. Empty means nowhere; /healthz and /readyz are then served to clients."`
-	Token  settings.Secret `key:"token" doc:"What a request for /debug/pprof/ must show as Authorization: Bearer TOKEN. Empty means that only a loopback address serves it, to everybody."`
+	Listen OptionalAddress `key:"listen" doc:"Where operators find /healthz, /readyz, /metrics, /stats, /logs/levels, /drain, /revoke and /debug/pprof/. Empty means nowhere; /healthz and /readyz are then served to clients."`
+	Token  settings.Secret `key:"token" doc:"What a request must show as Authorization: Bearer TOKEN, but for /healthz and /readyz. Empty means that a client certificate is enough and, without tls.client_ca, that only a loopback address serves it, to everybody."`
+	TLS    TLS             `key:"tls" doc:"The certificate that operators are shown."`
+}
+
+// TLS is the section tls, and admin.tls.
+type TLS struct {
+	Cert     string `key:"cert" doc:"PEM file with the certificate and those between it and its authority. Replaced files are taken up within a second. Empty means no TLS."`
+	Key      string `key:"key" doc:"PEM file with the private key of the certificate."`
+	ClientCA string `key:"client_ca" doc:"PEM file with the authorities of which clients must show a certificate. Empty means that none is asked for."`
+}
+
+// Check implements settings.Checker.
+func (t TLS) Check(bad func(want string, path ...string)) {
+	switch {
+	case (t.Cert == "") == (t.Key == ""):
+	case t.Key == "":
+		bad("want the file with the key of the certificate", "key")
+	default:
+		bad("want the file with the certificate of the key", "cert")
+	}
+	if t.ClientCA != "" && t.Cert == "" {
+		bad("want a certificate of the server as well", "client_ca")
+	}
 }
 
 // Transport is the section transport.

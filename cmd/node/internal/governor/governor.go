@@ -87,7 +87,7 @@ type Governor struct {
 type Stats struct {
 	Stage   Stage
 	Used    uint64            // bytes, at the last look
-	Limit   uint64            // bytes
+	Limit   uint64            // bytes; 2^63-1 without one
 	Entered map[string]uint64 // how often each stage began, by name
 	Closed  uint64            // sessions
 }

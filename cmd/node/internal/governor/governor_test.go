@@ -140,13 +140,15 @@ var hold []byte
 func TestUsedIsWhatACollectionWouldNotFree(t *testing.T) {
 	before := debug.SetMemoryLimit(math.MaxInt64)
 	defer debug.SetMemoryLimit(before)
-	if _, ok := NewProcess(); ok {
-		t.Error("a process without a limit is governed")
+	if p := NewProcess(); p.Limited() {
+		t.Error("a process without a limit has one")
+	} else if used, limit := p.Read(); used == 0 || Close.next(used, limit) != Normal {
+		t.Errorf("%d of %d are used", used, limit)
 	}
 	debug.SetMemoryLimit(8 << 30)
-	p, ok := NewProcess()
-	if !ok {
-		t.Fatal("a process with a limit is not")
+	p := NewProcess()
+	if !p.Limited() {
+		t.Fatal("a process with a limit has none")
 	}
 	read := func() uint64 {
 		used, limit := p.Read()

@@ -37,18 +37,18 @@ var sampled = []string{
 	"/memory/classes/heap/released:bytes",
 }
 
-// NewProcess returns false if the process has no limit.
-func NewProcess() (*Process, bool) {
+// NewProcess takes the limit that is set when it is called.
+func NewProcess() *Process {
 	limit := debug.SetMemoryLimit(-1) // a negative one changes nothing
-	if limit == math.MaxInt64 {
-		return nil, false
-	}
 	p := &Process{limit: uint64(limit), since: time.Now()}
 	for _, name := range sampled {
 		p.samples = append(p.samples, metrics.Sample{Name: name})
 	}
-	return p, true
+	return p
 }
+
+// Limited reports whether there is a limit at all.
+func (p *Process) Limited() bool { return p.limit != math.MaxInt64 }
 
 // Read implements [Memory]. One goroutine may call it.
 func (p *Process) Read() (used, limit uint64) {
