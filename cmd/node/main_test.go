@@ -35,7 +35,13 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	return startFor(t, time.Minute, args...)
+}
+
+// startFor is start for a process that is killed after another time.
+func startFor(t *testing.T, atMost time.Duration, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	t.Cleanup(cancel) // kills it, if the test has not
 	p := &process{exec.CommandContext(ctx, os.Args[0], args...), make(chan string, 100)}
 	p.Env = append(os.Environ(), "PARLOR_TEST_MAIN=yes")
@@ -74,6 +80,14 @@ func (p *process) line(t *testing.T, pattern string) string {
 			t.Fatalf("no line like %s", pattern)
 		}
 	}
+}
+
+// passOver reads the rest of the log, which the process would wait for.
+func (p *process) passOver() {
+	go func() { // ends with the process
+		for range p.lines {
+		}
+	}()
 }
 
 // end waits for the end of the process and returns its last line.
