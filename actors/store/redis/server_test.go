@@ -78,7 +78,7 @@ func TestARedisThatCannotBeTrustedIsRefused(t *testing.T) {
 	})
 	t.Run("it forbids CONFIG", func(t *testing.T) {
 		server := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
-		server.Do("ACL", "SETUSER", "parlor", "on", ">secret", "~parlor:*", "+@all", "-config")
+		server.Do("ACL", "SETUSER", "parlor", "on", ">secret", "~parlor:*", "+@all", "-@dangerous", "+info") // docs/operations.md
 		var log strings.Builder
 		c := config(server)
 		c.Username, c.Password, c.Logger = "parlor", "secret", slog.New(slog.NewTextHandler(&log, nil))
@@ -89,6 +89,13 @@ func TestARedisThatCannotBeTrustedIsRefused(t *testing.T) {
 		}
 		if !strings.Contains(log.String(), "cannot verify appendfsync") {
 			t.Errorf("the log says %q", log.String())
+		}
+		o, err := claim(t.Context(), s, "r", actors.DurabilityRedisFsync)
+		if err == nil {
+			err = o.append(t.Context())
+		}
+		if err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("nobody is there", func(t *testing.T) {
