@@ -95,6 +95,7 @@ func newConnActor(c *connection, h *actors.Handshake) *connActor {
 		Handshake:     h,
 		Directory:     c.node,
 		Authenticates: c.node.cfg.Authenticator != nil,
+		Follows:       c.node.clustered(),
 		MaxNamespaces: c.node.cfg.MaxNamespaces,
 		Opened:        time.Now(),
 		Limits:        c.node.house.connection,
@@ -136,11 +137,18 @@ func (a *connActor) Receive(ctx actor.Context) {
 	case *wire.Credit:
 		a.machine.Credit(msg)
 	case *wire.Moved:
+		a.routes.mislead(msg.Room)
 		a.machine.Moved(msg)
 	case *actor.DeadLetterResponse:
 		if room, ok := a.routes.at(msg.Target); ok {
 			a.machine.Moved(&wire.Moved{Room: room})
 		}
+	case nodeLost:
+		for _, room := range a.routes.lost(msg.node) {
+			a.machine.Moved(&wire.Moved{Room: room})
+		}
+	case *sought:
+		a.machine.Sought(msg.room, msg.member, msg.offset, msg.known)
 	case clientGone:
 		if c := a.clients[msg.namespace]; c != nil && c.id == msg.client {
 			delete(a.clients, msg.namespace)
@@ -185,6 +193,12 @@ func (a *connActor) ToRoom(room actors.RoomRef, msg any) { a.routes.send(room, m
 
 // Relocate implements connection.Effects.
 func (a *connActor) Relocate(room actors.RoomRef) { a.routes.forget(room) }
+
+// Seek implements connection.Effects.
+func (a *connActor) Seek(room actors.RoomRef, member actors.MemberID) {
+	n := a.node
+	n.send(n.fans[n.shardOf(room)].pid, &seek{room, member, a.c.id, a.c.pid})
+}
 
 // Push implements connection.Effects.
 func (a *connActor) Push(p *actors.Packet) {
@@ -233,7 +247,7 @@ func (a *connActor) ClientEvent(namespace string, p *actors.Packet) {
 func (a *connActor) ClientAck(namespace string, p *actors.Packet) {
 	if c := a.clients[namespace]; c != nil {
 		if args, err := rawjson.Split(p.Data); err == nil {
-			a.node.asks.answer(p.ID, c.id, actors.Args{List: args, Attachments: p.Attachments}, nil)
+			a.node.answered(p.ID, c.id, actors.Args{List: args, Attachments: p.Attachments}, nil)
 		}
 	}
 }

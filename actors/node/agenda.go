@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // How the agenda is asked: so often, for so many rooms, of which so many are
@@ -15,9 +16,6 @@ const (
 	agendaMost  = 1000
 	agendaWakes = 32
 )
-
-// dueRoom tells a room, as an op, that the agenda wants it to be awake.
-type dueRoom struct{}
 
 // watchAgenda wakes the rooms that are due, until the node stops.
 func (n *Node) watchAgenda() {
@@ -53,7 +51,7 @@ func (n *Node) wakeDue(ctx context.Context) {
 		slots <- struct{}{}
 		wakes.Go(func() {
 			defer func() { <-slots }()
-			if _, err := n.request(ctx, &roomCall{room: ref, op: dueRoom{}}); err != nil && n.ctx.Err() == nil {
+			if _, err := n.request(ctx, &roomCall{room: ref, op: &wire.RoomDue{}}); err != nil && n.ctx.Err() == nil {
 				n.log.Warn("a room that is due was not woken", "room", ref.String(), "error", err)
 			}
 		})

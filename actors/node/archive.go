@@ -32,6 +32,10 @@ type archive struct {
 	node *Node
 	ref  actors.RoomRef
 
+	// placed says that the cluster has claimed the room before it began, as
+	// owned, and gives it up once it has left memory.
+	placed bool
+
 	mu      sync.Mutex // guards the following
 	tasks   []func()
 	running bool
@@ -69,27 +73,18 @@ func (a *archive) run() {
 func (a *archive) claim() (room.Loaded, error) {
 	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
 	defer cancel()
-	claim := actors.Claim{Owner: actors.Owner{Node: a.node.id, Nonce: newID()}}
-	var owned actors.Owned
-	err := again(ctx, func(ctx context.Context) (err error) {
-		for range 3 { // an owner that is dead may have been replaced by another
-			owned, err = a.node.store.Claim(ctx, a.ref, claim)
-			var held *actors.HeldError
-			if !errors.As(err, &held) || a.node.alive(held.Owner) {
-				return err
-			}
-			claim.Expect = held.Owner
+	owned := a.owned
+	if !a.placed {
+		var err error
+		if owned, err = a.own(ctx); err != nil {
+			return room.Loaded{}, fmt.Errorf("claim: %w", err)
 		}
-		return err
-	})
-	if err != nil {
-		return room.Loaded{}, fmt.Errorf("claim: %w", err)
+		a.mu.Lock()
+		a.owned = owned
+		a.mu.Unlock()
 	}
-	a.mu.Lock()
-	a.owned = owned
-	a.mu.Unlock()
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
-	err = again(ctx, func(ctx context.Context) error {
+	err := again(ctx, func(ctx context.Context) error {
 		l.Entries = nil
 		return a.node.store.Load(ctx, a.ref, owned, func(key string, value []byte) error {
 			l.Entries = append(l.Entries, actors.Entry{Key: key, Value: value})
@@ -100,6 +95,23 @@ func (a *archive) claim() (room.Loaded, error) {
 		return room.Loaded{}, fmt.Errorf("load: %w", err)
 	}
 	return l, nil
+}
+
+// own claims the room.
+func (a *archive) own(ctx context.Context) (owned actors.Owned, err error) {
+	claim := actors.Claim{Owner: actors.Owner{Node: a.node.id, Nonce: newID()}}
+	err = again(ctx, func(ctx context.Context) (err error) {
+		for range 3 { // an owner that is dead may have been replaced by another
+			owned, err = a.node.store.Claim(ctx, a.ref, claim)
+			var held *actors.HeldError
+			if !errors.As(err, &held) || a.node.alive(held.Owner) {
+				return err
+			}
+			claim.Expect = held.Owner
+		}
+		return err
+	})
+	return owned, err
 }
 
 // alive reports whether an owner may still be at work. The directory starts
@@ -168,7 +180,7 @@ func (a *archive) destroy(done func(error)) {
 func (a *archive) release(done func()) {
 	a.then(func() {
 		defer done()
-		if a.owned.Owner == (actors.Owner{}) {
+		if a.placed || a.owned.Owner == (actors.Owner{}) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)

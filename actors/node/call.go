@@ -21,7 +21,11 @@ type roomCall struct {
 	payload actors.Raw
 	op      any // for a gateway's room, instead of event and payload
 	from    *actor.PID
+	node    string // the node that asks, with its id; empty: from does
 }
+
+// errMoved answers a call whose room is somewhere else.
+var errMoved = room.ErrMoved
 
 type callResult struct {
 	id     uint64
@@ -72,12 +76,15 @@ func (t *callTable) receive(msg any, done func(*callResult)) {
 				}
 			}
 		}
+	case nodeLost:
+		t.routes.lost(msg.node)
 	case *callResult:
 		c := t.pending[msg.id]
 		if c == nil {
 			return
 		}
-		if msg.err == room.ErrMoved {
+		if msg.err == errMoved {
+			t.routes.mislead(msg.room)
 			t.routes.forget(msg.room)
 			t.routes.send(c.room, c)
 			return
@@ -141,6 +148,8 @@ func (c *caller) Receive(ctx actor.Context) {
 		if pending := c.out.pending[msg.id]; pending != nil {
 			c.out.end(pending)
 		}
+	case nodeLost:
+		c.node.reenter(c.out.routes.lost(msg.node))
 	case *located, *unreachable, *callResult, *actor.DeadLetterResponse:
 		c.out.receive(msg, func(r *callResult) {
 			if answer := c.waiting[r.id]; answer != nil {
@@ -151,9 +160,11 @@ func (c *caller) Receive(ctx actor.Context) {
 	case *hubSend:
 		c.out.routes.send(msg.room, msg.emit)
 	case *hubMoved:
+		c.out.routes.mislead(msg.room)
 		c.out.routes.forget(msg.room)
 		c.out.routes.send(msg.room, msg.emit)
 	case forgotten:
+		c.out.routes.mislead(msg.room)
 		c.out.routes.forget(msg.room)
 	}
 }

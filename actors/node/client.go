@@ -398,7 +398,7 @@ func (c *client) forget() {
 	n := c.gw.node
 	n.clients.Delete(c.id)
 	c.gw.sessions.remove(c.pid)
-	n.asks.gone(c.id)
+	n.clientGone(c.id)
 	n.liveClients.Add(-1)
 }
 
@@ -473,12 +473,28 @@ func (c *client) share(ctx context.Context, data json.RawMessage) error {
 
 var errGone = actors.Errorf(actors.CodeNotFound, "the client has gone")
 
-func (c *client) enter(ctx context.Context, room string) error {
-	c.mu.Lock()
+// hubEnter is what a room is told of the client. mu is held.
+func (c *client) hubEnter() *wire.HubEnter {
 	e := &wire.HubEnter{Client: c.id, Conn: wire.ConnRef{Node: c.gw.node.id}, User: c.details.Identity.Subject, Data: c.data}
 	if c.conn != nil {
 		e.Conn.ID = c.conn.id
 	}
+	return e
+}
+
+// entry is what takes the client into a room once more; nil if it is not in it.
+func (c *client) entry(room string) *wire.HubEnter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.roomless || !slices.Contains(c.rooms, room) {
+		return nil
+	}
+	return c.hubEnter()
+}
+
+func (c *client) enter(ctx context.Context, room string) error {
+	c.mu.Lock()
+	e := c.hubEnter()
 	if c.roomless {
 		c.mu.Unlock()
 		return errGone

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -90,3 +91,16 @@ type Carrier interface {
 
 // MaxBatch is the largest batch that a Carrier has to take, in bytes.
 const MaxBatch = 256 << 10
+
+// LinkLimits bounds the link to one other node. Zero means the default.
+type LinkLimits struct {
+	// Window is how many bytes may be sent and not be worked off at the other
+	// end, and Queue how many may wait here; beyond Queue everything under
+	// way is given up, and the members whose room is on the other side lose
+	// their connection to it. The defaults are 8 MiB and 64 MiB.
+	Window, Queue int
+	// ResendAfter is how long the other end may be silent before it is asked
+	// what has arrived; GiveUpAfter is when everything under way is given up.
+	// The defaults are 250 ms and 15 s.
+	ResendAfter, GiveUpAfter time.Duration
+}

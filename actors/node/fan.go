@@ -9,6 +9,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/fanout"
 	"github.com/parlor-rooms/parlor/actors/internal/gatefan"
+	"github.com/parlor-rooms/parlor/actors/internal/link"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
@@ -26,7 +27,31 @@ type fan struct {
 // delivery is a Deliver with the address for its confirmation.
 type delivery struct {
 	*wire.Deliver
-	from *actor.PID
+	from    *actor.PID // of a room on this node
+	receipt receipt    // of one on another
+}
+
+// gateDelivery is a GateDeliver from another node, for the shard that signs
+// for it.
+type gateDelivery struct {
+	*wire.GateDeliver
+	receipt receipt
+}
+
+// seek asks what a member of a room that has moved was sent last, and takes
+// it out of the table: it stays on its connection, which asks for a seat.
+type seek struct {
+	room   actors.RoomRef
+	member actors.MemberID
+	conn   uint64
+	from   *actor.PID
+}
+
+type sought struct {
+	room   actors.RoomRef
+	member actors.MemberID
+	offset string
+	known  bool
 }
 
 // flush comes after everything that waited when the first packet of a batch
@@ -37,6 +62,10 @@ func startFan(n *Node) *fan {
 	f := &fan{node: n}
 	f.machine = fanout.New(fanout.Config{
 		Node: n.id, Sockets: n, Post: func(d fanout.Drained) { n.send(f.pid, d) },
+		Stale: func(room actors.RoomRef, conn uint64, member actors.MemberID) {
+			ref := wire.ConnRef{Node: n.id, ID: conn}
+			n.tell(ref, &wire.Moved{Room: room, Conn: ref, Member: member})
+		},
 	})
 	f.gate = gatefan.New(gatefan.Config{
 		Socket: n.Socket, Asked: n.asked, Generation: n.id,
@@ -54,13 +83,17 @@ func startFan(n *Node) *fan {
 func (a *fan) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivery:
-		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.machine.Stats().Packets }, func() {
-			if confirm := a.machine.Deliver(msg.Deliver); confirm != nil {
-				ctx.Send(msg.from, confirm)
-			}
-		})
+		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.machine.Stats().Packets }, func() { a.deliver(ctx, msg) })
 	case *wire.GateDeliver:
 		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg) })
+	case *gateDelivery:
+		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg.GateDeliver) })
+		msg.receipt.sign(a.node)
+	case nodeLost:
+		a.machine.NodeLost(msg.node)
+	case *seek:
+		offset, known := a.machine.Seek(msg.room, msg.member, msg.conn)
+		ctx.Send(msg.from, &sought{msg.room, msg.member, offset, known})
 	case fanout.Drained:
 		a.machine.Drained(msg)
 	case flush:
@@ -108,4 +141,16 @@ func (a *fan) traced(t actors.Trace, items int, packets func() uint64, deliver f
 	if len(a.traces) < maxFlushTraces {
 		a.traces = append(a.traces, own)
 	}
+}
+
+func (a *fan) deliver(ctx actor.Context, d *delivery) {
+	confirm := a.machine.Deliver(d.Deliver)
+	switch {
+	case confirm == nil:
+	case d.from != nil:
+		ctx.Send(d.from, confirm)
+	default:
+		a.node.toPeer(d.From, link.Control, actors.Reliable, confirm)
+	}
+	d.receipt.sign(a.node)
 }

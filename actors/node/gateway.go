@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -77,14 +76,6 @@ func (n *Node) Gateway(namespace string) bool { return n.gateway(namespace) != n
 // gateShard is the fan-out shard that knows a client, wherever it reconnects.
 func (n *Node) gateShard(client string) *fan { return n.fans[n.hash(client)%uint64(len(n.fans))] }
 
-// deliverGate hands items to every shard of this node.
-func (n *Node) deliverGate(d *wire.GateDeliver) {
-	d.Prepare()
-	for _, f := range n.fans {
-		n.send(f.pid, d)
-	}
-}
-
 // hidden rooms are the runtime's own: they are not among a client's rooms.
 func hidden(room string) bool { return strings.HasPrefix(room, "\x00") }
 
@@ -95,13 +86,11 @@ func (n *Node) validRoom(room string) error {
 	if room == "" || len(room) > 256 || strings.IndexByte(room, 0) >= 0 {
 		return actors.Errorf(actors.CodeBadRoom, "a room's name has 1 to 256 bytes and no NUL")
 	}
-	if n.isClientID(room) {
+	if n.nodeOf(room) != "" {
 		return actors.Errorf(actors.CodeBadRoom, "a client's id names the room of that client alone")
 	}
 	return nil
 }
-
-func (n *Node) isClientID(s string) bool { return len(s) == len(n.id)+22 && strings.HasPrefix(s, n.id) }
 
 // addressed returns the rooms that to names, each once, those of users
 // included; nil for everyone in the namespace.
@@ -119,70 +108,77 @@ func addressed(to *actors.Multicast) []string {
 
 // Emit implements actors.GatewayHost.
 func (g *gateway) Emit(to *actors.Multicast) error {
-	g.emit(to, 0)
+	g.emit(to, 0, 0)
 	return nil
 }
 
-// emit sends an event on its way and returns how many hubs and shards will
-// report whom they asked, if ask is not zero.
-func (g *gateway) emit(to *actors.Multicast, ask uint64) (hubs []string, shards int) {
+// emit sends an event on its way and returns how many hubs will say to which
+// nodes they sent it, and which nodes will report, each once per delivery, if
+// ask is not zero.
+func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hubs []string, nodes []string) {
 	n := g.node
 	rooms := addressed(to)
-	item := wire.GateEmit{Except: to.Except, Data: to.Data, Volatile: to.Volatile, AskID: ask}
+	item := wire.GateEmit{Except: to.Except, Data: to.Data, Volatile: to.Volatile, AskID: ask, AskFor: wait, From: n.id}
 	if rooms == nil {
 		item.Scope = wire.ScopeNamespace
-		n.deliverGate(&wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}})
-		return nil, len(n.fans)
+		nodes = []string{n.id}
+		if !to.Local {
+			nodes = append(nodes, n.others()...)
+		}
+		for _, node := range nodes { // one message for each, with a slice of its own: it is prepared there
+			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}})
+		}
+		return nil, nodes
 	}
 	if len(rooms) > 1 {
 		item.EmitID = n.emitID.Add(1)
 	}
-	local := ""
-	if to.Local {
-		local = n.id
-	}
 	for _, room := range rooms {
-		if n.isClientID(room) {
+		if node := n.nodeOf(room); node != "" {
+			if to.Local && node != n.id {
+				continue
+			}
 			direct := item
 			direct.Scope, direct.Room = wire.ScopeClient, room
-			d := &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{direct}}
-			d.Prepare()
-			n.send(n.gateShard(room).pid, d)
-			shards++
+			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{direct}})
+			nodes = append(nodes, node)
 			continue
-		}
-		e := &wire.HubEmit{
-			Except: to.Except, Data: to.Data, Volatile: to.Volatile, EmitID: item.EmitID,
-			AskID: ask, Local: local, From: wire.ConnRef{Node: n.id},
 		}
 		if ask != 0 {
 			hubs = append(hubs, room)
 			continue // asked with an answer
 		}
-		n.tellHub(to.Namespace, room, e)
+		n.tellHub(to.Namespace, room, g.hubEmit(to, item))
 	}
 	if ask != 0 {
-		g.emitAsking(to, hubs, item, local)
+		g.emitAsking(to, hubs, item)
 	}
-	return hubs, shards
+	return hubs, nodes
+}
+
+func (g *gateway) hubEmit(to *actors.Multicast, item wire.GateEmit) *wire.HubEmit {
+	e := &wire.HubEmit{
+		Except: to.Except, Data: to.Data, Volatile: to.Volatile, EmitID: item.EmitID,
+		AskID: item.AskID, AskFor: item.AskFor, From: wire.ConnRef{Node: g.node.id},
+	}
+	if to.Local {
+		e.Local = g.node.id
+	}
+	return e
 }
 
 // emitAsking sends an event that asks for acknowledgements to hubs, each of
 // which reports where it went.
-func (g *gateway) emitAsking(to *actors.Multicast, hubs []string, item wire.GateEmit, local string) {
+func (g *gateway) emitAsking(to *actors.Multicast, hubs []string, item wire.GateEmit) {
 	n := g.node
 	for _, room := range hubs {
-		e := &wire.HubEmit{
-			Except: to.Except, Data: to.Data, Volatile: to.Volatile, EmitID: item.EmitID,
-			AskID: item.AskID, Local: local, From: wire.ConnRef{Node: n.id},
-		}
+		e := g.hubEmit(to, item)
 		n.beside.Go(func() {
-			done, err := n.askHub(n.ctx, to.Namespace, room, e)
-			shards := 0
-			if err == nil {
-				shards = len(done.Nodes) * len(n.fans)
+			var nodes []string
+			if done, err := n.askHub(n.ctx, to.Namespace, room, e); err == nil {
+				nodes = done.Nodes
 			}
-			n.asks.expect(item.AskID, -1, shards)
+			n.asks.expect(item.AskID, -1, nodes...)
 		})
 	}
 }
@@ -194,9 +190,9 @@ func (g *gateway) Ask(ctx context.Context, to *actors.Multicast, timeout time.Du
 	defer cancel()
 	a := n.asks.open()
 	defer n.asks.close(a)
-	n.asks.expect(a.id, 1, 0) // not complete before everything is on its way
-	hubs, shards := g.emit(to, a.id)
-	n.asks.expect(a.id, len(hubs)-1, shards)
+	n.asks.expect(a.id, 1) // not complete before everything is on its way
+	hubs, nodes := g.emit(to, a.id, timeout)
+	n.asks.expect(a.id, len(hubs)-1, nodes...)
 	select {
 	case <-a.done:
 		return n.asks.result(a), nil
@@ -236,35 +232,57 @@ func (g *gateway) Members(ctx context.Context, to *actors.Multicast) ([]actors.C
 // list returns the members of rooms; of nil, everybody in the namespace.
 func (g *gateway) list(ctx context.Context, namespace string, rooms []string) ([]actors.ClientInfo, error) {
 	n := g.node
-	var all []actors.ClientInfo
 	if rooms == nil {
-		n.clients.Range(func(_, v any) bool {
-			if c := v.(*client); c.details.Namespace == namespace && c.accepted() {
-				all = append(all, c.info())
-			}
-			return true
-		})
-		return all, nil
+		return n.clientsEverywhere(ctx, namespace)
 	}
+	var all []actors.ClientInfo
 	for _, room := range rooms {
-		if n.isClientID(room) {
-			if v, ok := n.clients.Load(room); ok && v.(*client).details.Namespace == namespace {
-				all = append(all, v.(*client).info())
+		if node := n.nodeOf(room); node != "" {
+			infos, err := n.clientsOf(ctx, node, &wire.ClientsList{Namespace: namespace, IDs: []string{room}})
+			if err != nil {
+				return nil, err
 			}
+			all = append(all, infos...)
 			continue
 		}
 		done, err := n.askHub(ctx, namespace, room, &wire.HubList{})
 		if err != nil {
 			return nil, err
 		}
-		for _, info := range done.Members {
-			if v, ok := n.clients.Load(info.ID); ok {
-				info.Rooms = v.(*client).Rooms()
-			}
-			all = append(all, info)
+		infos, err := n.withRooms(ctx, namespace, done.Members)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, infos...)
 	}
 	return all, nil
+}
+
+// withRooms fills in what only the clients' own nodes know. Those that have
+// gone meanwhile stay without.
+func (n *Node) withRooms(ctx context.Context, namespace string, infos []actors.ClientInfo) ([]actors.ClientInfo, error) {
+	rooms := make(map[string][]string, len(infos))
+	for node, ids := range byNode(infos) {
+		known, err := n.clientsOf(ctx, node, &wire.ClientsList{Namespace: namespace, IDs: ids})
+		if err != nil && (node == n.id || n.peer(node) != nil) {
+			return nil, err
+		}
+		for _, info := range known {
+			rooms[info.ID] = info.Rooms
+		}
+	}
+	for i := range infos {
+		infos[i].Rooms = rooms[infos[i].ID]
+	}
+	return infos, nil
+}
+
+func byNode(infos []actors.ClientInfo) map[string][]string {
+	nodes := make(map[string][]string)
+	for _, info := range infos {
+		nodes[info.Node] = append(nodes[info.Node], info.ID)
+	}
+	return nodes
 }
 
 func (c *client) accepted() bool {
@@ -280,15 +298,23 @@ func (c *client) info() actors.ClientInfo {
 	return actors.ClientInfo{ID: c.id, UserID: c.details.Identity.Subject, Rooms: rooms, Data: c.data, Node: c.gw.node.id}
 }
 
-// each calls f for the addressed clients.
-func (g *gateway) each(ctx context.Context, to *actors.Multicast, f func(*client) error) error {
+// each has every node do something to those of its clients that are addressed:
+// this one by here, others by op.
+func (g *gateway) each(ctx context.Context, to *actors.Multicast, here func(*client) error, op func(ids []string) wire.NodeOp) error {
+	n := g.node
 	infos, err := g.Members(ctx, to)
 	if err != nil {
 		return err
 	}
-	for _, info := range infos {
-		if v, ok := g.node.clients.Load(info.ID); ok {
-			if err := f(v.(*client)); err != nil {
+	for node, ids := range byNode(infos) {
+		if node != n.id {
+			if _, err := n.askNode(ctx, node, op(ids)); err != nil && n.peer(node) != nil {
+				return err
+			}
+			continue
+		}
+		for _, c := range n.local(to.Namespace, ids) {
+			if err := here(c); err != nil {
 				return err
 			}
 		}
@@ -298,26 +324,27 @@ func (g *gateway) each(ctx context.Context, to *actors.Multicast, f func(*client
 
 // Move implements actors.GatewayHost.
 func (g *gateway) Move(ctx context.Context, to *actors.Multicast, join, leave []string) error {
-	return g.each(ctx, to, func(c *client) error {
-		if err := c.Join(ctx, join, nil); err != nil && !errors.Is(err, errGone) {
-			return err
-		}
-		return c.Leave(ctx, leave)
+	return g.each(ctx, to, func(c *client) error { return c.move(ctx, join, leave) }, func(ids []string) wire.NodeOp {
+		return &wire.ClientsMove{Namespace: to.Namespace, IDs: ids, Join: join, Leave: leave}
 	})
+}
+
+func (c *client) move(ctx context.Context, join, leave []string) error {
+	if err := c.Join(ctx, join, nil); err != nil && !errors.Is(err, errGone) {
+		return err
+	}
+	return c.Leave(ctx, leave)
 }
 
 // Disconnect implements actors.GatewayHost.
 func (g *gateway) Disconnect(ctx context.Context, to *actors.Multicast, closeTransport bool) error {
-	return g.each(ctx, to, func(c *client) error {
+	here := func(c *client) error {
 		c.Disconnect(closeTransport)
 		return nil
+	}
+	return g.each(ctx, to, here, func(ids []string) wire.NodeOp {
+		return &wire.ClientsEnd{Namespace: to.Namespace, IDs: ids, Close: closeTransport}
 	})
-}
-
-// ServerEmit implements actors.GatewayHost. There is no other node yet that
-// could answer.
-func (g *gateway) ServerEmit(context.Context, string, string, actors.Raw) ([]json.RawMessage, error) {
-	return nil, nil
 }
 
 // sessions finds clients that may recover by their pid.

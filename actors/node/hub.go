@@ -9,7 +9,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/hub"
-	"github.com/parlor-rooms/parlor/actors/internal/room"
+	"github.com/parlor-rooms/parlor/actors/internal/link"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
@@ -60,12 +60,25 @@ func (h *hubActor) Receive(ctx actor.Context) {
 		} else {
 			h.machine.Emit(0, msg)
 		}
+	case *wire.HubSend:
+		if h.machine.Retired() {
+			h.node.toPeer(msg.Emit.From.Node, link.Control, actors.Reliable, &wire.HubMissed{HubSend: *msg})
+		} else {
+			h.machine.Emit(0, &msg.Emit)
+		}
+	case nodeLost:
+		h.machine.NodeLost(time.Now(), msg.node)
 	case wake:
 		h.armed = time.Time{}
 		h.machine.Wake(time.Now())
 	case closeRoom:
 		h.machine.Close()
 	case retired:
+		for _, node := range h.machine.Nodes() { // it was closed with members in it
+			if node != h.node.id {
+				h.node.toPeer(node, link.Control, actors.Reliable, &wire.HubGone{Room: h.ref})
+			}
+		}
 		time.AfterFunc(linger, func() { h.node.send(h.self, leaveNow{}) })
 		h.node.rooms.Add(-1)
 	case leaveNow:
@@ -76,7 +89,7 @@ func (h *hubActor) Receive(ctx actor.Context) {
 
 func (h *hubActor) call(c *roomCall) {
 	if h.machine.Retired() {
-		h.node.send(c.from, &callResult{id: c.id, room: c.room, err: room.ErrMoved})
+		h.node.answerCall(c, &callResult{err: errMoved})
 		return
 	}
 	h.callID++
@@ -92,7 +105,7 @@ func (h *hubActor) call(c *roomCall) {
 		h.machine.List(h.callID)
 	default:
 		delete(h.calls, h.callID)
-		h.node.send(c.from, &callResult{id: c.id, room: c.room, err: actors.Errorf(actors.CodeUnknownEvent, "not for a gateway's room")})
+		h.node.answerCall(c, &callResult{err: actors.Errorf(actors.CodeUnknownEvent, "not for a gateway's room")})
 	}
 }
 
@@ -113,13 +126,13 @@ func (h *hubActor) arm() {
 }
 
 // Deliver implements hub.Effects.
-func (h *hubActor) Deliver(_ string, d *wire.GateDeliver) { h.node.deliverGate(d) }
+func (h *hubActor) Deliver(node string, d *wire.GateDeliver) { h.node.deliverGateTo(node, d) }
 
 // Done implements hub.Effects.
 func (h *hubActor) Done(request uint64, done *wire.HubDone) {
 	if c := h.calls[request]; c != nil {
 		delete(h.calls, request)
-		h.node.send(c.from, &callResult{id: c.id, room: c.room, done: done})
+		h.node.answerCall(c, &callResult{done: done})
 	}
 }
 

@@ -21,7 +21,7 @@ type meters struct {
 }
 
 type statMeters struct {
-	connections, rooms, clients, members, packets, states, conflated, dropped, limited metric.Int64Observable
+	connections, rooms, clients, members, packets, states, conflated, dropped, limited, links metric.Int64Observable
 }
 
 // Boundaries of histograms, in seconds: from a turn that does nothing to one
@@ -62,6 +62,7 @@ func (n *Node) observe(meter metric.Meter) error {
 			conflated:   counter("patches_conflated", "{patch}", "Patches a slow member was not sent because a later one says as much."),
 			dropped:     counter("drops", "{packet}", "Packets that were not delivered, by reason."),
 			limited:     counter("limited", "{refusal}", "What clients were refused or closed for because of a limit, by limit."),
+			links:       counter("links_lost", "{loss}", "Times that what was under way to or from a living node was given up."),
 		},
 		turn: duration("turn.duration", "How long a room worked on one event, with everything it caused."),
 		wait: duration("mailbox.wait", "How long a message waited for its room; measured for one in 16."),
@@ -91,6 +92,7 @@ func (m *statMeters) publish(o metric.Observer, s Stats) {
 	for limit, n := range s.Limited {
 		o.ObserveInt64(m.limited, int64(n), label("limit", string(limit)))
 	}
+	o.ObserveInt64(m.links, int64(s.LinksLost))
 }
 
 func label(key, value string) metric.MeasurementOption {

@@ -68,6 +68,12 @@ type Config struct {
 
 	Logger *slog.Logger // nil: slog.Default
 
+	// Cluster and Carrier make the node one of many: both are set, or neither.
+	// The node owns them and closes the carrier when it stops.
+	Cluster Cluster
+	Carrier Carrier
+	Links   LinkLimits
+
 	// Meter publishes what Stats counts, and durations, until the node has
 	// stopped. Nil means that nobody does. docs/operations.md lists the
 	// metrics.
@@ -112,8 +118,18 @@ func (c *Config) complete() error {
 		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
 	}
 	errs = append(errs, c.Limits.complete(c.MaxNamespaces))
+	if (c.Cluster == nil) != (c.Carrier == nil) {
+		errs = append(errs, errors.New("Cluster and Carrier go together"))
+	}
 	return errors.Join(errs...)
 }
+
+// ErrExpelled: the others took this node for dead, and it has stopped. Start
+// the process again: the node comes back with another id.
+var ErrExpelled = errors.New("node: expelled from the cluster")
+
+// joinTimeout bounds the first contact with the cluster.
+const joinTimeout = 30 * time.Second
 
 // Node is one process of the runtime. Its methods may be called from any
 // goroutine.
@@ -144,9 +160,13 @@ type Node struct {
 	rooms       atomic.Int64 // rooms in memory
 	emitID      atomic.Uint64
 	liveClients atomic.Int64 // clients of gateways
-	conns       sync.Map     // uint64 → *connection
-	clients     sync.Map     // string → *client
+	linksLost   atomic.Uint64
+	conns       sync.Map // uint64 → *connection
+	clients     sync.Map // string → *client
 	asks        asks
+	peers       peers
+	away        away
+	out         chan error // gets why the node was expelled
 	beside      sync.WaitGroup
 	stopOnce    sync.Once
 }
@@ -157,7 +177,8 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg)}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg), out: make(chan error, 1)}
+	n.peers = peers{byID: make(map[string]*peer), gone: make(map[string]bool)}
 	var errs []error
 	for _, k := range cfg.Kinds {
 		if err := k.Err(); err != nil {
@@ -186,7 +207,7 @@ func New(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(atLeast{slog.LevelError, cfg.Logger.Handler()})
-	}))
+	}), actor.WithDeadLetterThrottleInterval(time.Millisecond)) // nobody reads of dead letters; a goroutine waits for this
 	shards := max(2, runtime.GOMAXPROCS(0))
 	for range shards {
 		n.fans = append(n.fans, startFan(n))
@@ -205,6 +226,16 @@ func New(cfg Config) (*Node, error) {
 	}
 	if len(n.lasting()) > 0 {
 		n.beside.Go(n.watchAgenda) // ends with n.ctx; stop waits for it
+	}
+	if n.clustered() {
+		ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
+		defer cancel()
+		if err := n.join(ctx); err != nil {
+			n.cancel()
+			n.meters.end()
+			n.system.Shutdown()
+			return nil, fmt.Errorf("node: join: %w", err)
+		}
 	}
 	return n, nil
 }
@@ -226,6 +257,21 @@ func (n *Node) checkDurability() error {
 	return errors.Join(errs...)
 }
 
+// ID is the node's id, unique per process start.
+func (n *Node) ID() string { return n.id }
+
+// nextEpoch is higher than every epoch this node gave before and, where there
+// are others, than theirs of earlier: they are microseconds then.
+func (n *Node) nextEpoch() uint64 {
+	if n.clustered() {
+		now := uint64(time.Now().UnixMicro())
+		if last := n.epoch.Load(); last < now {
+			n.epoch.CompareAndSwap(last, now)
+		}
+	}
+	return n.epoch.Add(1)
+}
+
 func (n *Node) spawn(producer actor.Producer) *actor.PID {
 	return n.system.Root.Spawn(actor.PropsFromProducer(producer))
 }
@@ -235,12 +281,24 @@ func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
 // Run blocks until ctx ends and then stops the node: no new connections, rooms
 // run their hook Closing, sockets are closed with ReasonShutdown so that
 // clients reconnect elsewhere. It returns once no goroutine of the node is
-// left, or with an error after Config.DrainTimeout.
+// left, or with an error after Config.DrainTimeout. If the node is expelled
+// from its cluster it stops by itself, with an error that wraps ErrExpelled.
 func (n *Node) Run(ctx context.Context) error {
-	<-ctx.Done()
 	var err error
-	n.stopOnce.Do(func() { err = n.stop() })
+	select {
+	case <-ctx.Done():
+	case why := <-n.out:
+		err = fmt.Errorf("%w: %w", ErrExpelled, why)
+	}
+	n.stopOnce.Do(func() { err = errors.Join(err, n.stop()) })
 	return err
+}
+
+func (n *Node) expel(why error) {
+	select {
+	case n.out <- why:
+	default:
+	}
 }
 
 func (n *Node) stop() error {
@@ -257,6 +315,7 @@ func (n *Node) stop() error {
 		return true
 	})
 	err := n.await(n.cfg.DrainTimeout)
+	n.leave()
 	n.cancel()
 	for _, d := range slices.Concat(n.callers, n.shards, n.fanPIDs()) {
 		_ = n.system.Root.StopFuture(d).Wait()

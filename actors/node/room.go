@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/link"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
@@ -21,6 +22,7 @@ type roomActor struct {
 	// Set by startRoom, read-only afterwards.
 	node   *Node
 	ref    actors.RoomRef
+	epoch  uint64 // of a room that is not kept
 	fan    *fan
 	ctx    context.Context // ends when the room leaves memory
 	cancel context.CancelFunc
@@ -56,8 +58,8 @@ type (
 	}
 )
 
-func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior) *actor.PID {
-	r := &roomActor{node: n, ref: ref, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
+func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64, owned actors.Owned) *actor.PID {
+	r := &roomActor{node: n, ref: ref, epoch: epoch, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
 	if n.meters.wait != nil {
 		r.waits.waited = n.meters.waited
 	}
@@ -68,7 +70,7 @@ func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior) *actor.PID {
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
 	})
 	if kind.Lasts() {
-		r.store = &archive{node: n, ref: ref}
+		r.store = &archive{node: n, ref: ref, owned: owned, placed: owned.Owner != actors.Owner{}}
 	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
 		actor.WithMailbox(actor.Unbounded(&r.waits))))
@@ -123,15 +125,18 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	case workDone:
 		m.WorkDone(now, msg.id, msg.err)
 	case *roomCall:
-		if _, due := msg.op.(dueRoom); due {
+		if _, due := msg.op.(*wire.RoomDue); due {
 			m.Due(now)
-			r.node.send(msg.from, &callResult{id: msg.id, room: msg.room, err: r.moved()})
+			r.node.answerCall(msg, &callResult{err: r.moved()})
 			break
 		}
 		r.inID++
 		r.incoming[r.inID] = msg
 		m.Call(now, r.inID, msg.event, msg.payload)
 		r.node.meters.took(r.ctx, now)
+	case nodeLost:
+		r.out.receive(msg, nil)
+		m.NodeLost(now, msg.node)
 	case *callResult, *located, *unreachable, *actor.DeadLetterResponse:
 		r.out.receive(msg, func(a *callResult) { m.CallDone(now, a.id, a.result, a.err) })
 	case closeRoom:
@@ -176,7 +181,7 @@ func (r *roomActor) join(now time.Time, j *wire.Join) {
 // start opens the room, once it is this activation's if it is kept.
 func (r *roomActor) start(now time.Time) {
 	if r.store == nil {
-		r.machine.Start(now, room.Loaded{Epoch: r.node.epoch.Add(1)})
+		r.machine.Start(now, room.Loaded{Epoch: r.epoch})
 		return
 	}
 	r.store.then(func() {
@@ -232,16 +237,29 @@ func (r *roomActor) arm(now time.Time) {
 }
 
 // Deliver implements room.Effects.
-func (r *roomActor) Deliver(_ string, d *wire.Deliver) {
-	r.node.send(r.fan.pid, &delivery{d, r.self})
+func (r *roomActor) Deliver(node string, d *wire.Deliver) {
+	if node == r.node.id {
+		r.node.send(r.fan.pid, &delivery{Deliver: d, from: r.self})
+		return
+	}
+	r.node.toPeer(node, link.Data, classOf(d), d)
+}
+
+// classOf says what may happen to a Deliver when a node link is full.
+func classOf(d *wire.Deliver) actors.Class {
+	if d.Confirm {
+		return actors.Reliable
+	}
+	for _, item := range d.Items {
+		if e, ok := item.(wire.Emit); !ok || !e.Volatile {
+			return actors.Reliable
+		}
+	}
+	return actors.Volatile
 }
 
 // Tell implements room.Effects.
-func (r *roomActor) Tell(c wire.ConnRef, msg any) {
-	if held, ok := r.node.conns.Load(c.ID); ok {
-		r.node.send(held.(*connection).pid, msg)
-	}
-}
+func (r *roomActor) Tell(c wire.ConnRef, msg any) { r.node.tell(c, msg) }
 
 // Run implements room.Effects.
 func (r *roomActor) Run(id uint64, work func(context.Context) error) {
@@ -258,7 +276,7 @@ func (r *roomActor) Answer(id uint64, result actors.Raw, err *actors.Error) {
 	c := r.incoming[id]
 	delete(r.incoming, id)
 	if c != nil {
-		r.node.send(c.from, &callResult{id: c.id, room: c.room, result: result, err: err})
+		r.node.answerCall(c, &callResult{result: result, err: err})
 	}
 }
 

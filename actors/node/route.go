@@ -10,14 +10,17 @@ import (
 // locate asks a directory where a room is, waking it if need be. The answer
 // is located or unreachable.
 type locate struct {
-	room actors.RoomRef
-	from *actor.PID
-	peek bool // do not wake it: answered unreachable, with a nil error, if it is not in memory
+	room   actors.RoomRef
+	from   *actor.PID
+	peek   bool   // do not wake it: answered unreachable, with a nil error, if it is not in memory
+	misled string // the node where it was said to be, and was not
 }
 
+// located says where a room is: an actor of this node, or another node.
 type located struct {
 	room actors.RoomRef
 	pid  *actor.PID
+	node string
 }
 
 type unreachable struct {
@@ -31,20 +34,24 @@ type router struct {
 	node   *Node
 	self   *actor.PID
 	routes map[actors.RoomRef]*route
+	misled map[actors.RoomRef]string // nodes where rooms turned out not to be, until they are asked for
 }
 
 // route is a room whose address is known, or was asked for.
 type route struct {
-	pid    *actor.PID
-	peek   bool // it was asked for without waking it
+	pid    *actor.PID // on this node
+	node   string     // on another node
+	peek   bool       // it was asked for without waking it
 	queued []any
 }
+
+func (rt *route) known() bool { return rt.pid != nil || rt.node != "" }
 
 // send sends msg, in order, as soon as the room is located. A Join always
 // locates the room afresh.
 func (r *router) send(room actors.RoomRef, msg any) {
 	rt := r.routes[room]
-	if _, join := msg.(*wire.Join); join && rt != nil && rt.pid != nil {
+	if _, join := msg.(*wire.Join); join && rt != nil && rt.known() {
 		rt = nil
 	}
 	if rt == nil {
@@ -54,39 +61,90 @@ func (r *router) send(room actors.RoomRef, msg any) {
 			r.routes = make(map[actors.RoomRef]*route, 1)
 		}
 		r.routes[room] = rt
-		r.node.send(r.node.shards[r.node.shardOf(room)], &locate{room, r.self, peek})
-	} else if _, emit := msg.(*wire.HubEmit); rt.pid == nil && rt.peek && !emit {
+		r.locate(room, peek)
+	} else if _, emit := msg.(*wire.HubEmit); !rt.known() && rt.peek && !emit {
 		rt.peek = false
-		r.node.send(r.node.shards[r.node.shardOf(room)], &locate{room, r.self, false})
+		r.locate(room, false)
 	}
-	if rt.pid == nil {
+	if !rt.known() {
 		rt.queued = append(rt.queued, msg)
 		return
 	}
-	r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
+	r.dispatch(room, rt, msg)
+}
+
+func (r *router) locate(room actors.RoomRef, peek bool) {
+	l := &locate{room, r.self, peek, r.misled[room]}
+	delete(r.misled, room)
+	r.node.send(r.node.shards[r.node.shardOf(room)], l)
+}
+
+// dispatch sends msg where the room is. If its node has gone, the router's own
+// actor is told as the room would have told it.
+func (r *router) dispatch(room actors.RoomRef, rt *route, msg any) {
+	if rt.pid != nil {
+		r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
+		return
+	}
+	if r.node.toRoom(rt.node, room, msg) {
+		return
+	}
+	switch msg := msg.(type) {
+	case *wire.Join:
+		r.node.send(r.self, &wire.Moved{Room: room, Conn: msg.Conn, Member: msg.Member})
+	case *wire.Event:
+		r.node.send(r.self, &wire.Moved{Room: room, Conn: msg.Conn, Member: msg.Member})
+	case *roomCall:
+		r.node.answerCall(msg, &callResult{err: errMoved})
+	case *wire.HubEmit:
+		r.node.send(r.self, &hubMoved{room, msg})
+	}
 }
 
 func (r *router) located(l *located) {
 	rt := r.routes[l.room]
-	if rt == nil || rt.pid != nil {
+	if rt == nil || rt.known() {
 		return
 	}
-	rt.pid = l.pid
+	rt.pid, rt.node = l.pid, l.node
 	for _, msg := range rt.queued {
-		r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
+		r.dispatch(l.room, rt, msg)
 	}
 	rt.queued = nil
 }
 
 func (r *router) forget(room actors.RoomRef) {
-	if rt := r.routes[room]; rt != nil && rt.pid != nil {
+	if rt := r.routes[room]; rt != nil && rt.known() {
 		delete(r.routes, room)
 	}
 }
 
+// mislead notes that a room is not where it was said to be.
+func (r *router) mislead(room actors.RoomRef) {
+	rt := r.routes[room]
+	if rt == nil || rt.node == "" {
+		return
+	}
+	if r.misled == nil {
+		r.misled = make(map[actors.RoomRef]string, 1)
+	}
+	r.misled[room] = rt.node
+}
+
+// lost forgets the rooms of a node and returns them.
+func (r *router) lost(node string) (rooms []actors.RoomRef) {
+	for room, rt := range r.routes {
+		if rt.node == node {
+			delete(r.routes, room)
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
 // asleep says that a room is not in memory, where it was not to be woken.
 func (r *router) asleep(room actors.RoomRef) {
-	if rt := r.routes[room]; rt != nil && rt.pid == nil && rt.peek {
+	if rt := r.routes[room]; rt != nil && !rt.known() && rt.peek {
 		delete(r.routes, room)
 	}
 }

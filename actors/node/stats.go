@@ -15,6 +15,7 @@ type Stats struct {
 	VolatileDropped  uint64             // volatile events a slow member was not sent
 	TooSlow          uint64             // connections closed because their outbox was full
 	Limited          map[Limited]uint64 // what clients were refused or closed for because of Limits
+	LinksLost        uint64             // times that what was under way to or from a living node was given up
 }
 
 // Limited names a limit that was met.
@@ -32,7 +33,7 @@ const (
 
 // Stats returns the node's counts. It does not block.
 func (n *Node) Stats() Stats {
-	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load(), Limited: n.house.limited()}
+	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load(), LinksLost: n.linksLost.Load(), Limited: n.house.limited()}
 	for _, f := range n.fans {
 		shard := f.machine.Stats()
 		s.Members += shard.Members

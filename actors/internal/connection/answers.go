@@ -64,6 +64,9 @@ func (m *Machine) Joined(j *wire.Joined) {
 	case isAnswer(sp.stay, j.Asked):
 		s := sp.stay
 		s.state, s.member = joined, j.Member
+		if s.follows != nil {
+			s.follows.letInAgain(m, s, j)
+		}
 		for _, e := range s.early {
 			e.Member = s.member
 			m.effect.ToRoom(e.Room, e)
@@ -81,20 +84,27 @@ func (m *Machine) Refused(r *wire.Refused) {
 	case sp == nil:
 	case isAnswer(sp.left, r.Asked):
 		m.answered(namespace, sp)
-	case isAnswer(sp.stay, r.Asked):
+	case !isAnswer(sp.stay, r.Asked):
+	case sp.stay.begun():
+		m.close(actors.ReasonShutdown)
+	default:
 		m.turnAway(namespace, sp, r.Err)
 	}
 	m.done(r.Room)
 }
 
 // Moved says that a room has left memory or moved: a join is sent again, and a
-// client whose room went away without a word reconnects. A room answers at
-// most one Join at a time of a connection, and nothing else, with Moved; so it
-// is clear what it answers.
+// client whose room went away without a word is taken to where it is, or, where
+// rooms do not move, reconnects. A room answers at most one Join at a time of
+// a connection, and nothing else, with Moved; so it is clear what it answers.
+// One that names a member concerns only that.
 func (m *Machine) Moved(v *wire.Moved) {
-	m.effect.Relocate(v.Room)
 	namespace := v.Room.Namespace()
 	sp := m.spaces[namespace]
+	if sp != nil && v.Member != "" && !sp.is(v.Member) {
+		return
+	}
+	m.effect.Relocate(v.Room)
 	switch {
 	case sp == nil:
 	case sp.left != nil && sp.left.state == joining:
@@ -102,9 +112,21 @@ func (m *Machine) Moved(v *wire.Moved) {
 	case sp.stay == nil || sp.stay.gateway:
 	case sp.stay.state == joining:
 		m.effect.ToRoom(v.Room, sp.stay.join)
+	case sp.stay.state == joined && sp.stay.follows != nil:
+		m.seek(sp.stay)
 	case sp.stay.state == joined:
 		m.close(actors.ReasonShutdown)
 	}
+}
+
+// is reports whether a member id is that of the stay whose room is expected to
+// answer: the one that it asks for, or has.
+func (sp *space) is(member actors.MemberID) bool {
+	s := sp.stay
+	if sp.left != nil && sp.left.state == joining {
+		s = sp.left
+	}
+	return s != nil && (s.state == joining && s.join.Member == member || s.state == joined && s.member == member)
 }
 
 // Unreachable says that a room could not be found. What was sent to it is
@@ -117,17 +139,22 @@ func (m *Machine) Unreachable(room actors.RoomRef, err *actors.Error) {
 	case sp.left != nil && sp.left.state == joining:
 		m.answered(namespace, sp)
 	case sp.stay == nil || sp.stay.gateway:
+	case sp.stay.begun():
+		m.close(actors.ReasonShutdown)
 	case sp.stay.state == joining:
 		m.turnAway(namespace, sp, err)
-	case sp.stay.state == joined:
-		m.close(actors.ReasonShutdown)
 	}
+}
+
+// begun reports whether the client is in the namespace as far as it knows.
+func (s *stay) begun() bool {
+	return s.state == joined || s.state == seeking || s.follows != nil && s.follows.again
 }
 
 // Gone says that a room has taken the member out.
 func (m *Machine) Gone(g *wire.Gone) {
 	namespace := g.Room.Namespace()
-	if sp := m.spaces[namespace]; sp != nil && sp.stay != nil && sp.stay.state == joined && sp.stay.member == g.Member {
+	if sp := m.spaces[namespace]; sp != nil && sp.stay != nil && sp.stay.state == joined && sp.stay.member == g.Member && !sp.stay.stale(g.Epoch) {
 		m.end(namespace, sp)
 	}
 	m.done(g.Room)
@@ -155,12 +182,22 @@ func (m *Machine) Credit(c *wire.Credit) {
 	if sp == nil || sp.stay == nil || sp.stay.state != joined || sp.stay.member != c.Member {
 		return
 	}
-	s := sp.stay
-	if link := min(c.Link, s.link); link > s.done {
-		s.done = link
-		if n := s.held - s.beyond(); n > 0 {
-			s.held -= n
-			m.effect.Release(n)
-		}
+	if !sp.stay.stale(c.Epoch) {
+		m.credit(sp.stay, c.Link)
+	}
+}
+
+func (m *Machine) credit(s *stay, upTo uint64) {
+	link := min(upTo, s.link)
+	if link <= s.done {
+		return
+	}
+	s.done = link
+	if s.follows != nil {
+		s.follows.credited(link)
+	}
+	if n := s.held - s.beyond(); n > 0 {
+		s.held -= n
+		m.effect.Release(n)
 	}
 }

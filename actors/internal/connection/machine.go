@@ -33,6 +33,10 @@ type Effects interface {
 	// it at no other time: a message on its way that finds nobody there has to
 	// come back as Machine.Moved.
 	Relocate(room actors.RoomRef)
+	// Seek asks the fan-out what a member was sent last, and comes back with
+	// Machine.Sought: nothing more of the activation it is in reaches the
+	// client after that.
+	Seek(room actors.RoomRef, member actors.MemberID)
 	// Authenticate runs beside the connection and comes back with
 	// Machine.Authenticated.
 	Authenticate(member actors.MemberID, r *actors.AuthRequest)
@@ -79,6 +83,11 @@ type Config struct {
 	Opened        time.Time
 	Limits        *Limits // shared with other connections, read-only; nil limits nothing
 	House         House   // nil lets everybody in
+
+	// Follows says that rooms move: a client whose room has gone to another
+	// activation is taken there. Otherwise its transport is closed, so that it
+	// comes back.
+	Follows bool
 
 	// MaxNamespaces is how many namespaces the connection may hold. One that
 	// was refused, or that the server has left, does not count; one that the

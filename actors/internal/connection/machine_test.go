@@ -36,6 +36,9 @@ func (r *recorder) ToRoom(room actors.RoomRef, msg any) {
 	}
 }
 func (r *recorder) Relocate(room actors.RoomRef) { r.note("relocate %v", room) }
+func (r *recorder) Seek(room actors.RoomRef, m actors.MemberID) {
+	r.note("seek %v %s", room, m)
+}
 func (r *recorder) Authenticate(m actors.MemberID, q *actors.AuthRequest) {
 	r.note("authenticate %s %s %q %s", q.Namespace, m, q.Token, q.Auth)
 }

@@ -48,7 +48,7 @@ func (m *Machine) take(now time.Time, p *actors.Packet) (matched bool) {
 		return m.event(s, p)
 	case p.Type == actors.PacketAck:
 		m.ack(s, p)
-	case p.Type == actors.PacketConnect && s.state != joined:
+	case p.Type == actors.PacketConnect && !s.begun():
 		// Stock clients that give up before the answer send no DISCONNECT.
 		m.disconnect(s)
 		m.connect(now, p)
@@ -143,9 +143,13 @@ func (m *Machine) event(s *stay, p *actors.Packet) (matched bool) {
 		Room: s.join.Room, Conn: m.cfg.Ref, Member: s.member, Link: s.link, ID: p.ID, HasID: p.HasID,
 		Data: actors.Raw{JSON: p.Data, Attachments: p.Attachments}, Trace: p.Trace,
 	}
-	if s.state == joined {
+	if s.follows != nil {
+		s.follows.events = append(s.follows.events, e)
+	}
+	switch {
+	case s.state == joined:
 		m.effect.ToRoom(e.Room, e)
-	} else {
+	case s.follows == nil:
 		s.early = append(s.early, e)
 	}
 	if s.beyond() > 0 {

@@ -19,6 +19,7 @@ const (
 	authenticating                  // who the client is was asked
 	joining                         // a room was asked for a seat
 	joined                          // or handed over to a gateway
+	seeking                         // the room has gone elsewhere, and is followed
 )
 
 // space is one namespace of the connection. It exists while it has one of the
@@ -41,6 +42,7 @@ type stay struct {
 	done      uint64          // events the room has worked off
 	held      int             // packets let in only after a Credit: those beyond windowPerStay
 	early     []*wire.Event   // events that came before the room's answer
+	follows   *following      // nil for a gateway, and where rooms do not move
 
 	counted bool               // among the connections of its user, see Machine.count
 	warned  bool               // that its identity expires
@@ -82,17 +84,22 @@ func (m *Machine) enter(s *stay) {
 		return
 	}
 	s.state = joining
+	m.follow(s)
 	m.effect.ToRoom(s.join.Room, s.join)
 }
 
 // tellLeft tells whoever was asked to let the client in that it has left.
 func (m *Machine) tellLeft(s *stay, why actors.LeaveReason) {
 	switch {
-	case s.state != joining && s.state != joined || s.ending != "":
+	case s.state != joining && s.state != joined && s.state != seeking || s.ending != "":
 	case s.gateway:
 		m.effect.ClientLeft(s.namespace, why)
 	default:
-		m.effect.ToRoom(s.join.Room, &wire.Leave{Room: s.join.Room, Conn: m.cfg.Ref, Member: s.member, Why: why})
+		member := s.member
+		if s.state == joining {
+			member = s.join.Member
+		}
+		m.effect.ToRoom(s.join.Room, &wire.Leave{Room: s.join.Room, Conn: m.cfg.Ref, Member: member, Why: why})
 	}
 }
 
@@ -144,7 +151,7 @@ func (m *Machine) letIn(s *stay) {
 		m.effect.Release(s.held)
 		s.held = 0
 	}
-	s.early = nil
+	s.early, s.follows = nil, nil
 }
 
 // lateList remembers the latest namespaces that the server has left, and the

@@ -127,11 +127,19 @@ type shard struct {
 	sockets map[uint64]*fakeSocket
 	posted  []Drained
 	epoch   uint64
+	adopts  bool
+
+	stale []string // what Config.Stale was told
 }
 
 func newShard(limits Limits) *shard {
 	s := &shard{sockets: make(map[uint64]*fakeSocket), epoch: 1}
-	s.Machine = New(Config{Node: "n1", Sockets: s, Limits: limits, Post: func(d Drained) { s.posted = append(s.posted, d) }})
+	s.Machine = New(Config{
+		Node: "n1", Sockets: s, Limits: limits, Post: func(d Drained) { s.posted = append(s.posted, d) },
+		Stale: func(room actors.RoomRef, conn uint64, member actors.MemberID) {
+			s.stale = append(s.stale, fmt.Sprint(room, " ", conn, " ", member))
+		},
+	})
 	return s
 }
 
@@ -158,7 +166,7 @@ func (s *shard) deliver(items ...wire.Item) *wire.Delivered {
 }
 
 func (s *shard) deliverOnly(items ...wire.Item) *wire.Delivered {
-	return s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: s.epoch, Items: items, Confirm: true})
+	return s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: s.epoch, Adopts: s.adopts, Items: items, Confirm: true})
 }
 
 // settle flushes and works off what sockets posted until nothing is left.

@@ -18,10 +18,13 @@ func (m *Machine) admit(r *room, a *wire.Admit) {
 		}
 		return
 	}
-	mem := &member{id: a.Member, room: r, fresh: !a.Resumed, version: a.Since}
+	mem := &member{id: a.Member, room: r, fresh: !a.Resumed, version: a.Since, offset: a.Offset}
+	delete(r.left, a.Member)
 	m.attach(mem, a.Conn.ID, socket)
 	m.seat(r, mem)
-	m.push(mem.conn, &actors.Packet{Type: actors.PacketConnect, Namespace: r.namespace, Data: a.Answer})
+	if !a.Quiet {
+		m.push(mem.conn, &actors.Packet{Type: actors.PacketConnect, Namespace: r.namespace, Data: a.Answer})
+	}
 	if len(a.Replay) > 0 {
 		mem.queue = make([]*actors.Packet, len(a.Replay))
 		for i := range a.Replay {

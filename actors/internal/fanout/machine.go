@@ -37,6 +37,12 @@ type Config struct {
 	// call of the machine, so it must neither block nor call the machine.
 	Post func(d Drained)
 
+	// Stale is told of members whose activation has a successor, and of those
+	// that an activation which has one would have admitted: they are sent
+	// nothing any more, and their connections have to find the room again. It
+	// must neither block nor call the machine. Nil if nobody cares.
+	Stale func(room actors.RoomRef, conn uint64, member actors.MemberID)
+
 	Limits Limits
 }
 
@@ -97,10 +103,13 @@ type Machine struct {
 	touched []*conn          // pushed to, or asked whether they lag, since the last Flush
 	leaving []*member        // removed ones that are yet to be sent something; see sweep
 	swept   int              // index in leaving
+	behind  []*room          // those with members left behind; see sweepLeft
 	mark    uint64           // of the latest Emit; see member.mark
 	ended   []actors.RoomRef // rooms that ended, as a ring of Limits.Ended
 	endedAt int              // where the next goes once the ring is full
 	tally   tally
+
+	sweptLeft int // index in behind
 
 	count counters // read by Stats from any goroutine
 }
@@ -131,7 +140,7 @@ func (m *Machine) Deliver(d *wire.Deliver) (confirm *wire.Delivered) {
 			confirm = &wire.Delivered{Room: d.Room, Epoch: d.Epoch, Node: m.config.Node}
 		}
 	} else {
-		m.tally.staleEpochs++
+		m.refuse(d)
 	}
 	m.publish()
 	return confirm
@@ -180,5 +189,6 @@ func (m *Machine) Flush() (sockets int) {
 	}
 	m.touched = m.touched[:0]
 	m.sweep()
+	m.sweepLeft()
 	return sockets
 }

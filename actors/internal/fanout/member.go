@@ -21,6 +21,9 @@ type member struct {
 	replay int              // how many at the front of queue do not count as backlog
 	bytes  int              // of those in queue that do
 
+	offset string         // of its Admit
+	last   *actors.Packet // the latest reliable event that was pushed; see Machine.Seek
+
 	waiting bool // in conn.waiting
 	leaving bool // out of the table; gone once queue is empty
 	gone    bool // detached from conn
@@ -67,7 +70,17 @@ func (m *Machine) send(mem *member, p *actors.Packet) {
 			m.enqueue(mem, p)
 			return
 		}
-		m.push(c, p)
+		if m.push(c, p) {
+			mem.pushed(p)
+		}
+	}
+}
+
+// pushed notes that a packet of the queue, or that need not have waited there,
+// was pushed.
+func (mem *member) pushed(p *actors.Packet) {
+	if p.Type == actors.PacketEvent {
+		mem.last = p
 	}
 }
 
@@ -136,6 +149,7 @@ func (m *Machine) advance(mem *member) {
 			m.catchUp(mem)
 		case !m.push(c, p):
 		case run.last == nil:
+			mem.pushed(p)
 			mem.dequeue()
 		default:
 			m.step(mem, p)

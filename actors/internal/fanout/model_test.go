@@ -137,7 +137,7 @@ func newModel(t *rapid.T) *model {
 }
 
 func (m *model) send(r *modelRoom, items ...wire.Item) {
-	m.Deliver(&wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: r.epoch, Items: items})
+	m.Deliver(&wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: r.epoch, Adopts: true, Items: items})
 }
 
 func (m *model) room() *modelRoom { return rapid.SampledFrom(m.rooms).Draw(m.t, "room") }

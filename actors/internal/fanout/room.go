@@ -12,6 +12,7 @@ type room struct {
 	ref       actors.RoomRef
 	namespace string
 	epoch     uint64 // the highest seen
+	from      string // the node of that activation; empty: this one
 	ended     bool
 	mirror    mirror
 
@@ -19,6 +20,8 @@ type room struct {
 	holes      int       // of members
 	byID       map[actors.MemberID]*member
 	disconnect *actors.Packet // shared by all who are sent one; nil until then
+
+	left map[actors.MemberID]leftover // members of an earlier activation; nil if there are none
 }
 
 // room returns the room of d, or nil if d comes from an activation that is
@@ -32,7 +35,13 @@ func (m *Machine) room(d *wire.Deliver) *room {
 	if d.Epoch < r.epoch {
 		return nil
 	}
-	r.epoch = d.Epoch
+	if d.Epoch > r.epoch {
+		r.epoch = d.Epoch
+		if !d.Adopts {
+			m.succeed(r)
+		}
+	}
+	r.from = d.From
 	if r.ended {
 		r.ended = false
 		r.byID = make(map[actors.MemberID]*member)
@@ -53,7 +62,7 @@ func (m *Machine) end(r *room) {
 	}
 	m.count.members.Add(-int64(len(r.byID)))
 	m.count.rooms.Add(-1)
-	*r = room{ref: r.ref, namespace: r.namespace, epoch: r.epoch, ended: true}
+	*r = room{ref: r.ref, namespace: r.namespace, epoch: r.epoch, ended: true, left: r.left}
 
 	if len(m.ended) < m.config.Limits.Ended {
 		m.ended = append(m.ended, r.ref)

@@ -250,7 +250,7 @@ func TestAnotherMirrorStartsEverybodyAfresh(t *testing.T) {
 			ada := s.socket(1)
 			s.deliver(mirrorOf(5, set(notes, "old", `1`)), admit("ada", 1))
 			ada.texts()
-			s.epoch++
+			s.epoch, s.adopts = s.epoch+1, true
 			s.deliver(mirrorOf(version, set(notes, "new", `1`)))
 			s.deliver(syncTo(version+1, set(notes, "n", `2`)))
 			wantTexts(t, ada,

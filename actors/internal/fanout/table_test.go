@@ -124,7 +124,7 @@ func TestOlderActivationsAreNotHeard(t *testing.T) {
 	if c := s.deliver(event("stale")); c != nil {
 		t.Errorf("a stale message was confirmed: %v", c)
 	}
-	s.epoch = 6
+	s.epoch, s.adopts = 6, true
 	s.deliver(event("next"))
 	s.deliver(wire.Remove{Member: "ada"}, wire.End{})
 	s.epoch = 5

@@ -17,7 +17,7 @@ type client struct {
 	socket  actors.Socket // nil while away, and once it is known to be closed
 	waiting []*actors.Packet
 	rooms   []place // in the order of joining
-	seen    *recent // nil until an event goes to several rooms
+	seen    []seen  // by node; nil until an event goes to several rooms
 	history history
 }
 
@@ -92,6 +92,34 @@ func (r *crowd) remove(c *client) {
 // when they arrive. Rooms are separate actors: while one is behind by more
 // such events than this, a client in two of them may get one twice.
 const windowIDs = 8192
+
+// seen is which ids that a node gave out a client has had.
+type seen struct {
+	node string
+	ids  *recent
+}
+
+// maxSeen is of how many nodes ids are remembered. Nodes that have gone give
+// out no more, so that the one that was not heard for longest can be forgotten.
+const maxSeen = 16
+
+// hasSeen reports whether the client was sent an event with this id before,
+// and notes that it was.
+func (c *client) hasSeen(node string, id uint64) bool {
+	for i := range c.seen {
+		if c.seen[i].node == node {
+			ids := c.seen[i].ids
+			copy(c.seen[1:i+1], c.seen[:i])
+			c.seen[0] = seen{node, ids}
+			return ids.add(id)
+		}
+	}
+	if len(c.seen) == maxSeen {
+		c.seen = c.seen[:maxSeen-1]
+	}
+	c.seen = append([]seen{{node, new(recent)}}, c.seen...)
+	return c.seen[0].ids.add(id)
+}
 
 // recent remembers which of the latest windowIDs ids were there. Ids are given
 // out in order by one counter.

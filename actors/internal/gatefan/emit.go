@@ -35,7 +35,7 @@ func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
 		}
 	}
 	if e.AskID != 0 {
-		m.cfg.Asked(e.AskID, asked)
+		m.cfg.Asked(e, asked)
 	}
 }
 
@@ -53,10 +53,7 @@ func (m *Machine) emitTo(namespace string, c *client, e *wire.GateEmit) bool {
 		return false
 	}
 	if e.EmitID != 0 {
-		if c.seen == nil {
-			c.seen = new(recent)
-		}
-		if c.seen.add(e.EmitID) {
+		if c.hasSeen(e.From, e.EmitID) {
 			return false
 		}
 	}

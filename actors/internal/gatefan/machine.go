@@ -19,7 +19,7 @@ type Config struct {
 	Socket func(conn uint64) (actors.Socket, bool)
 	// Asked reports whom an event with an acknowledgement id went to, once
 	// for every GateEmit with AskID.
-	Asked func(ask uint64, clients []string)
+	Asked func(e *wire.GateEmit, clients []string)
 	// Resumed reports the outcome of a GateResume.
 	Resumed func(client string, recovered bool)
 	// Generation marks this life of the shard in offsets: [A-Za-z0-9_-]+.

@@ -67,7 +67,7 @@ func newLab(t tester) *lab {
 			s, ok := l.sockets[conn]
 			return s, ok
 		},
-		Asked:      func(ask uint64, clients []string) { l.asked[ask] = append(l.asked[ask], clients...) },
+		Asked:      func(e *wire.GateEmit, clients []string) { l.asked[e.AskID] = append(l.asked[e.AskID], clients...) },
 		Resumed:    func(_ string, recovered bool) { l.resumed = append(l.resumed, recovered) },
 		Generation: "gen",
 	})

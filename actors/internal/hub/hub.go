@@ -111,12 +111,37 @@ func (m *Machine) Exit(now time.Time, request uint64, e *wire.HubExit) {
 	m.effect.Done(request, &wire.HubDone{})
 }
 
+// NodeLost takes out everybody on a node that has died, or that this room has
+// lost touch with: what lives there of them enters again.
+func (m *Machine) NodeLost(now time.Time, name string) {
+	m.order = slices.DeleteFunc(m.order, func(mem *member) bool {
+		if mem.conn.Node != name {
+			return false
+		}
+		delete(m.members, mem.info.ID)
+		return true
+	})
+	m.nodes = slices.DeleteFunc(m.nodes, func(n node) bool { return n.name == name })
+	if len(m.members) == 0 && m.idle.IsZero() {
+		m.idle = now.Add(idleAfter)
+	}
+}
+
+// Nodes returns the nodes that hold members.
+func (m *Machine) Nodes() []string {
+	names := make([]string, 0, len(m.nodes))
+	for _, n := range m.nodes {
+		names = append(names, n.name)
+	}
+	return names
+}
+
 // Emit sends an event to the members.
 func (m *Machine) Emit(request uint64, e *wire.HubEmit) {
 	m.pos++
 	item := wire.GateEmit{
 		Scope: wire.ScopeRoom, Room: m.room, Pos: m.pos, Except: e.Except, Data: e.Data,
-		Volatile: e.Volatile, EmitID: e.EmitID, AskID: e.AskID,
+		Volatile: e.Volatile, EmitID: e.EmitID, AskID: e.AskID, AskFor: e.AskFor, From: e.From.Node,
 	}
 	done := &wire.HubDone{}
 	for _, n := range m.nodes {

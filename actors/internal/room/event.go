@@ -50,7 +50,7 @@ func (m *Machine) accept(e *wire.Event) *member {
 func (m *Machine) credit(mem *member) {
 	if mem.link-mem.credited >= creditEvery && mem.Connected {
 		mem.credited = mem.link
-		m.effect.Tell(mem.conn, &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: mem.link})
+		m.effect.Tell(mem.conn, &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: mem.link, Epoch: m.epoch})
 	}
 }
 

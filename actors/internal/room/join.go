@@ -24,7 +24,7 @@ type pendingJoin struct {
 func (m *Machine) Join(now time.Time, j *wire.Join) {
 	m.step(now, func() {
 		if m.phase == retiring {
-			m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+			m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member})
 			return
 		}
 		old := m.members.byConn[j.Conn]
@@ -52,6 +52,10 @@ func (m *Machine) join(p *pendingJoin) {
 	if mem := m.members.byPID[j.PID]; mem != nil && j.PID != "" && mem.Identity.Subject == j.Identity.Subject {
 		delete(m.joins, j.Member)
 		m.resume(mem, j)
+		return
+	}
+	if m.mustReturn(j) {
+		m.turnAway(p, errMustReturn())
 		return
 	}
 	if m.members.len()+m.seats >= m.kind.MaxMembers {
@@ -104,7 +108,7 @@ func (m *Machine) request(j *wire.Join) *actors.JoinRequest {
 	return &actors.JoinRequest{
 		Room: m.cfg.Ref,
 		Member: actors.Member{
-			ID: j.Member, UserID: j.Identity.Subject, Identity: j.Identity, Permit: j.Identity.In(m.namespace),
+			ID: m.memberID(j), UserID: j.Identity.Subject, Identity: j.Identity, Permit: j.Identity.In(m.namespace),
 			Auth: j.Auth, JoinedAt: m.now, Connected: true,
 		},
 		Address: j.Address, Handshake: j.Handshake,
@@ -147,6 +151,7 @@ func (m *Machine) admit(p *pendingJoin) {
 	m.free(p)
 	delete(m.joins, j.Member)
 	mem := &member{Member: req.Member, asked: j.Member, conn: j.Conn, admitted: m.position()}
+	m.goOn(mem, j)
 	mem.commands = m.commandsOf(mem)
 	if m.resumes() {
 		mem.pid = m.cfg.NewID()
@@ -155,7 +160,7 @@ func (m *Machine) admit(p *pendingJoin) {
 	m.used = m.now
 	m.journal.slack()
 	on = max(on, m.storeSeat(mem))
-	m.depending(on, func() { m.attach(mem, wire.Admit{}) })
+	m.depending(on, func() { m.attach(mem, wire.Admit{Quiet: j.Again != nil && !m.resumes(), Offset: m.offset()}) })
 	m.joinedTurn(mem)
 }
 
@@ -179,14 +184,14 @@ func (m *Machine) turnAway(p *pendingJoin, err *actors.Error) {
 	m.free(p)
 	delete(m.joins, j.Member)
 	if err == ErrMoved {
-		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn})
+		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member})
 		return
 	}
 	refused := &wire.Refused{Room: m.cfg.Ref, Conn: j.Conn, Asked: j.Member, Err: err}
 	if m.shut() {
 		m.hold(held{
 			leave: func() { m.effect.Tell(j.Conn, refused) },
-			lost:  func() { m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn}) },
+			lost:  func() { m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member}) },
 		})
 		return
 	}

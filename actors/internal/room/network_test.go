@@ -329,6 +329,9 @@ func (s *socket) told(msg any) {
 	}
 }
 
+// Seek implements connection.Effects. Rooms do not move in this network.
+func (s *socket) Seek(actors.RoomRef, actors.MemberID) { panic("a room was sought") }
+
 // Authenticate implements connection.Effects.
 func (s *socket) Authenticate(m actors.MemberID, _ *actors.AuthRequest) {
 	if s.n.confirms {

@@ -70,12 +70,17 @@ func (m *Machine) deliver(n *node) {
 func (m *Machine) attach(mem *member, a wire.Admit) {
 	m.members.byConn[mem.conn] = mem
 	a.Conn, a.Member, a.Answer = mem.conn, mem.ID, wire.ConnectAnswer(string(mem.ID), mem.pid)
-	joined := &wire.Joined{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: mem.asked}
+	joined := &wire.Joined{
+		Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Asked: mem.asked,
+		Epoch: m.epoch, PID: mem.pid, Link: mem.link,
+	}
 	if m.shut() {
 		m.hold(held{
 			bytes: len(a.Answer),
 			leave: func() { m.enter(a, joined) },
-			lost:  func() { m.effect.Tell(joined.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: joined.Conn}) },
+			lost: func() {
+				m.effect.Tell(joined.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: joined.Conn, Member: joined.Asked})
+			},
 		})
 		return
 	}
@@ -120,7 +125,7 @@ func (m *Machine) exit(id actors.MemberID, conn wire.ConnRef, r wire.Remove) {
 	n := m.node(conn.Node)
 	n.members--
 	n.send(r)
-	m.effect.Tell(conn, &wire.Gone{Room: m.cfg.Ref, Conn: conn, Member: id})
+	m.effect.Tell(conn, &wire.Gone{Room: m.cfg.Ref, Conn: conn, Member: id, Epoch: m.epoch})
 }
 
 // toMembers sends an item to the nodes that hold members it is for.

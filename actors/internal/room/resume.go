@@ -46,18 +46,25 @@ func (m *Machine) record(item wire.Emit) wire.Emit {
 // not reach back, the seat is kept but the answer has another pid, which stock
 // clients take for recovered: false, and the client starts afresh.
 func (m *Machine) resume(mem *member, j *wire.Join) {
-	if mem.Connected {
+	switch {
+	case mem.Connected && mem.conn == j.Conn: // it takes this room for another activation
+		m.detach(mem, wire.Remove{Member: mem.ID})
+	case mem.Connected:
 		m.detach(mem, wire.Remove{Member: mem.ID, Close: actors.ReasonReplaced})
 	}
 	m.cancelTimer(mem.grace)
 	mem.grace = nil
-	mem.conn, mem.asked, mem.link, mem.credited = j.Conn, j.Member, 0, 0
+	if mem.conn != j.Conn || j.Again == nil {
+		mem.link, mem.credited = 0, 0
+	}
+	mem.conn, mem.asked = j.Conn, j.Member
 	mem.Connected = true
 	m.identify(mem, j.Identity)
 
 	a, recovered := m.missed(mem, j.Offset)
+	a.Quiet, a.Offset = j.Again != nil, j.Offset
 	if !recovered {
-		a = wire.Admit{}
+		a = wire.Admit{Offset: m.offset()}
 		m.members.rename(mem, m.cfg.NewID())
 		mem.admitted = m.position()
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -32,11 +33,12 @@ type HubEmit struct {
 	Except   []string
 	Data     actors.Raw // EVENT payload
 	Volatile bool
-	EmitID   uint64       // unique; set if the event goes to several rooms: a client gets it once
-	AskID    uint64       // unique; set if clients are to acknowledge
-	Local    string       // id of the only node to deliver on; empty: all
-	From     ConnRef      // whose node collects the acknowledgements of AskID
-	Trace    actors.Trace // of what caused it, if it is sampled
+	EmitID   uint64        // unique; set if the event goes to several rooms: a client gets it once
+	AskID    uint64        // unique; set if clients are to acknowledge
+	Local    string        // id of the only node to deliver on; empty: all
+	AskFor   time.Duration // how long that is waited for
+	From     ConnRef       // whose node gave EmitID, and collects the acknowledgements of AskID
+	Trace    actors.Trace  // of what caused it, if it is sampled
 }
 
 // HubList asks for the members. Answered HubDone.
@@ -114,7 +116,8 @@ type GateEmit struct {
 	Volatile bool
 	EmitID   uint64 // not zero: a client that had an event of this id is left out
 	AskID    uint64 // not zero: acknowledgement id; the targets are reported
-	From     string // the node to report to; empty: this one
+	AskFor   time.Duration
+	From     string // the node that gave EmitID and AskID
 
 	// Packet is the event for clients that cannot recover. It is made when
 	// the item reaches a node, so that all shards share one encoding.

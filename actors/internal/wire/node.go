@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"encoding/json"
-
-	"github.com/parlor-rooms/parlor/actors"
-)
+import "github.com/parlor-rooms/parlor/actors"
 
 // Messages between nodes, besides those of rooms and gateways. They name
 // everything by what it is, so that nothing in them ends with a process but
@@ -19,7 +15,7 @@ type Call struct {
 	Room    actors.RoomRef
 	Event   string     // for a room
 	Payload actors.Raw // for a room
-	Op      any        // for a gateway's room: *HubEnter, *HubExit, *HubEmit or *HubList; for a node: a NodeOp
+	Op      any        // for a gateway's room: *HubEnter, *HubExit, *HubEmit or *HubList; for a room: *RoomDue; for a node: a NodeOp
 	Trace   actors.Trace
 }
 
@@ -31,6 +27,10 @@ type Answer struct {
 	Done   *HubDone // of an Op
 	Err    *actors.Error
 }
+
+// RoomDue tells a room that the agenda wants it to be awake. The Answer holds
+// nothing.
+type RoomDue struct{}
 
 // NodeOp asks a node about its gateways' clients.
 type NodeOp interface{ nodeOp() }
@@ -78,6 +78,10 @@ type HubSend struct {
 // HubMissed gives a HubSend back to Emit.From, whose room was not there.
 type HubMissed struct{ HubSend }
 
+// HubGone tells a node with clients in a gateway's room that the room has left
+// its node with them in it: they have to enter it again.
+type HubGone struct{ Room actors.RoomRef }
+
 // Asked tells the node that asked clients for acknowledgements whom one of the
 // Shards of a node has asked.
 type Asked struct {
@@ -92,6 +96,6 @@ type Asked struct {
 type Answered struct {
 	Ask    uint64
 	Client string
-	Args   []json.RawMessage
+	Args   actors.Args
 	Err    *actors.Error
 }

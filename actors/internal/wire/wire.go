@@ -37,7 +37,7 @@ type Join struct {
 // activation: the client has not noticed.
 type Again struct {
 	Member  actors.MemberID // as the earlier activation had it
-	Link    uint64          // of the next event that the connection sends
+	Link    uint64          // of the first event that no activation was sent
 	Restart bool            // the client takes a second CONNECT answer for a stay that begins afresh
 }
 
@@ -130,7 +130,9 @@ type Deliver struct {
 	Room      actors.RoomRef
 	Namespace string
 	Epoch     uint64 // of the activation; the fan-out ignores lower ones than it has seen
+	From      string // the node of the activation; empty: the same one
 	Items     []Item
+	Adopts    bool // with a higher Epoch than before: the members in the table are this activation's, too
 	Confirm   bool // answer with Delivered once the items are queued
 
 	// Trace is the latest of the turns that this carries and that are sampled.
@@ -155,6 +157,7 @@ type Admit struct {
 	Member actors.MemberID
 	Answer []byte // CONNECT payload
 	Quiet  bool   // the client has its CONNECT answer, and goes on with this stay
+	Offset string // up to where the client has everything; empty if the kind does not resume
 
 	// Resumed members have the state up to Since already and get a patch from
 	// there; Fresh ones get the whole.

@@ -89,6 +89,8 @@ func marshalRest(m *pb.Message, msg any) error {
 		m.Body = &pb.Message_HubSend{HubSend: hubSend(msg)}
 	case *wire.HubMissed:
 		m.Body = &pb.Message_HubMissed{HubMissed: hubSend(&msg.HubSend)}
+	case *wire.HubGone:
+		m.Body = &pb.Message_HubGone{HubGone: &pb.HubGone{Room: room(msg.Room)}}
 	case *wire.GateDeliver:
 		d, err := gateDeliver(msg)
 		m.Body = &pb.Message_GateDeliver{GateDeliver: d}
@@ -96,8 +98,8 @@ func marshalRest(m *pb.Message, msg any) error {
 	case *wire.Asked:
 		m.Body = &pb.Message_Asked{Asked: &pb.Asked{Ask: msg.Ask, Node: text(msg.Node), Shards: uint32(msg.Shards), Clients: texts(msg.Clients)}}
 	case *wire.Answered:
-		a := &pb.Answered{Ask: msg.Ask, Client: text(msg.Client), Err: failure(msg.Err)}
-		for _, arg := range msg.Args {
+		a := &pb.Answered{Ask: msg.Ask, Client: text(msg.Client), Err: failure(msg.Err), Attachments: msg.Args.Attachments}
+		for _, arg := range msg.Args.List {
 			a.Args = append(a.Args, arg)
 		}
 		m.Body = &pb.Message_Answered{Answered: a}
@@ -175,6 +177,8 @@ func unmarshalRest(m *pb.Message) (any, error) {
 		return hubSendOf(b.HubSend), nil
 	case *pb.Message_HubMissed:
 		return &wire.HubMissed{HubSend: *hubSendOf(b.HubMissed)}, nil
+	case *pb.Message_HubGone:
+		return &wire.HubGone{Room: roomOf(b.HubGone.Room)}, nil
 	case *pb.Message_GateDeliver:
 		return gateDeliverOf(b.GateDeliver)
 	case *pb.Message_Asked:
@@ -182,8 +186,9 @@ func unmarshalRest(m *pb.Message) (any, error) {
 		return &wire.Asked{Ask: a.Ask, Node: str(a.Node), Shards: int(a.Shards), Clients: strs(a.Clients)}, nil
 	case *pb.Message_Answered:
 		a := &wire.Answered{Ask: b.Answered.Ask, Client: str(b.Answered.Client), Err: failureOf(b.Answered.Err)}
+		a.Args.Attachments = b.Answered.Attachments
 		for _, arg := range b.Answered.Args {
-			a.Args = append(a.Args, arg)
+			a.Args.List = append(a.Args.List, arg)
 		}
 		return a, nil
 	}

@@ -20,7 +20,7 @@ import (
 // crossing are the messages that cross nodes, and what their interfaces hold.
 var crossing = []any{
 	wire.Join{}, wire.Event{}, wire.Ack{}, wire.Renew{}, wire.Leave{}, wire.Joined{}, wire.Refused{}, wire.Gone{}, wire.Credit{}, wire.Moved{},
-	wire.Deliver{}, wire.Delivered{}, wire.Call{}, wire.Answer{}, wire.HubSend{}, wire.HubMissed{}, wire.GateDeliver{},
+	wire.Deliver{}, wire.Delivered{}, wire.Call{}, wire.Answer{}, wire.HubSend{}, wire.HubMissed{}, wire.HubGone{}, wire.GateDeliver{},
 	wire.Asked{}, wire.Answered{},
 }
 
@@ -28,7 +28,7 @@ var holds = map[reflect.Type][]any{
 	reflect.TypeFor[wire.Item]():     {wire.Admit{}, wire.Emit{}, wire.Reply{}, wire.Mirror{}, wire.Sync{}, wire.Remove{}, wire.End{}},
 	reflect.TypeFor[wire.GateItem](): {wire.GateEnter{}, wire.GateExit{}, wire.GateEmit{}},
 	reflect.TypeFor[any](): {
-		&wire.HubEnter{}, &wire.HubExit{}, &wire.HubEmit{}, &wire.HubList{},
+		&wire.HubEnter{}, &wire.HubExit{}, &wire.HubEmit{}, &wire.HubList{}, &wire.RoomDue{},
 		&wire.ClientsList{}, &wire.ClientsMove{}, &wire.ClientsEnd{}, &wire.ServerEvent{},
 	},
 }
@@ -108,6 +108,8 @@ func (f *filler) fill(v reflect.Value) {
 		v.SetUint(uint64(1 + f.IntN(2)))
 	case reflect.Uint64:
 		v.SetUint(f.Uint64() | 1)
+	case reflect.Int64:
+		v.SetInt(1 + f.Int64N(1000))
 	case reflect.Int: // of Change.Field, which indexes fields; other ints are set by the test
 	default:
 		panic("a kind of field that the test cannot fill: " + v.Type().String())

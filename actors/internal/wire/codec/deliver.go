@@ -10,7 +10,7 @@ import (
 
 func deliver(d *wire.Deliver) (*pb.Deliver, error) {
 	p := &pb.Deliver{
-		Room: room(d.Room), Namespace: text(d.Namespace), Epoch: d.Epoch, Confirm: d.Confirm, Trace: trace(d.Trace),
+		Room: room(d.Room), Namespace: text(d.Namespace), Epoch: d.Epoch, From: text(d.From), Adopts: d.Adopts, Confirm: d.Confirm, Trace: trace(d.Trace),
 		Items: make([]*pb.Item, 0, len(d.Items)),
 	}
 	for _, i := range d.Items {
@@ -25,7 +25,7 @@ func deliver(d *wire.Deliver) (*pb.Deliver, error) {
 
 func deliverOf(p *pb.Deliver) (*wire.Deliver, error) {
 	d := &wire.Deliver{
-		Room: roomOf(p.Room), Namespace: str(p.Namespace), Epoch: p.Epoch, Confirm: p.Confirm, Trace: traceOf(p.Trace),
+		Room: roomOf(p.Room), Namespace: str(p.Namespace), Epoch: p.Epoch, From: str(p.From), Adopts: p.Adopts, Confirm: p.Confirm, Trace: traceOf(p.Trace),
 		Items: make([]wire.Item, 0, len(p.Items)),
 	}
 	for _, i := range p.Items {
@@ -41,7 +41,7 @@ func deliverOf(p *pb.Deliver) (*wire.Deliver, error) {
 func item(i wire.Item) (*pb.Item, error) {
 	switch i := i.(type) {
 	case wire.Admit:
-		a := &pb.Admit{Conn: conn(i.Conn), Member: text(i.Member), Answer: i.Answer, Resumed: i.Resumed, Since: i.Since, Quiet: i.Quiet}
+		a := &pb.Admit{Conn: conn(i.Conn), Member: text(i.Member), Answer: i.Answer, Resumed: i.Resumed, Since: i.Since, Quiet: i.Quiet, Offset: text(i.Offset)}
 		for _, e := range i.Replay {
 			a.Replay = append(a.Replay, emit(&e))
 		}
@@ -72,7 +72,7 @@ func itemOf(p *pb.Item) (wire.Item, error) {
 	switch i := p.GetItem().(type) {
 	case *pb.Item_Admit:
 		p := i.Admit
-		a := wire.Admit{Conn: connOf(p.Conn), Member: member(p.Member), Answer: p.Answer, Resumed: p.Resumed, Since: p.Since, Quiet: p.Quiet}
+		a := wire.Admit{Conn: connOf(p.Conn), Member: member(p.Member), Answer: p.Answer, Resumed: p.Resumed, Since: p.Since, Quiet: p.Quiet, Offset: str(p.Offset)}
 		for _, e := range p.Replay {
 			a.Replay = append(a.Replay, emitOf(e))
 		}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -22,6 +23,8 @@ func call(c *wire.Call) (*pb.Call, error) {
 		p.Op = &pb.Call_Emit{Emit: hubEmit(op)}
 	case *wire.HubList:
 		p.Op = &pb.Call_List{List: &pb.HubList{}}
+	case *wire.RoomDue:
+		p.Op = &pb.Call_RoomDue{RoomDue: &pb.RoomDue{}}
 	case *wire.ClientsList:
 		p.Op = &pb.Call_ClientsList{ClientsList: &pb.ClientsList{Namespace: text(op.Namespace), Ids: texts(op.IDs), All: op.All}}
 	case *wire.ClientsMove:
@@ -54,6 +57,8 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 		c.Op = &e
 	case *pb.Call_List:
 		c.Op = &wire.HubList{}
+	case *pb.Call_RoomDue:
+		c.Op = &wire.RoomDue{}
 	case *pb.Call_ClientsList:
 		c.Op = &wire.ClientsList{Namespace: str(op.ClientsList.Namespace), IDs: strs(op.ClientsList.Ids), All: op.ClientsList.All}
 	case *pb.Call_ClientsMove:
@@ -74,14 +79,14 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 func hubEmit(e *wire.HubEmit) *pb.HubEmit {
 	return &pb.HubEmit{
 		Except: texts(e.Except), Data: raw(e.Data), Volatile: e.Volatile, EmitId: e.EmitID, AskId: e.AskID,
-		Local: text(e.Local), From: conn(e.From), Trace: trace(e.Trace),
+		Local: text(e.Local), From: conn(e.From), Trace: trace(e.Trace), AskFor: int64(e.AskFor),
 	}
 }
 
 func hubEmitOf(p *pb.HubEmit) wire.HubEmit {
 	return wire.HubEmit{
 		Except: strs(p.GetExcept()), Data: rawOf(p.GetData()), Volatile: p.GetVolatile(), EmitID: p.GetEmitId(), AskID: p.GetAskId(),
-		Local: str(p.GetLocal()), From: connOf(p.GetFrom()), Trace: traceOf(p.GetTrace()),
+		Local: str(p.GetLocal()), From: connOf(p.GetFrom()), Trace: traceOf(p.GetTrace()), AskFor: time.Duration(p.GetAskFor()),
 	}
 }
 
@@ -131,7 +136,7 @@ func gateDeliver(d *wire.GateDeliver) (*pb.GateDeliver, error) {
 		case wire.GateEmit:
 			i.Item = &pb.GateItem_Emit{Emit: &pb.GateEmit{
 				Scope: uint32(item.Scope), Room: text(item.Room), Pos: item.Pos, Except: texts(item.Except), Data: raw(item.Data),
-				Volatile: item.Volatile, EmitId: item.EmitID, AskId: item.AskID, From: text(item.From),
+				Volatile: item.Volatile, EmitId: item.EmitID, AskId: item.AskID, From: text(item.From), AskFor: int64(item.AskFor),
 			}}
 		default:
 			return nil, fmt.Errorf("codec: item %T does not cross nodes", item)
@@ -153,7 +158,7 @@ func gateDeliverOf(p *pb.GateDeliver) (*wire.GateDeliver, error) {
 			e := i.Emit
 			d.Items = append(d.Items, wire.GateEmit{
 				Scope: wire.Scope(e.Scope), Room: str(e.Room), Pos: e.Pos, Except: strs(e.Except), Data: rawOf(e.Data),
-				Volatile: e.Volatile, EmitID: e.EmitId, AskID: e.AskId, From: str(e.From),
+				Volatile: e.Volatile, EmitID: e.EmitId, AskID: e.AskId, From: str(e.From), AskFor: time.Duration(e.AskFor),
 			})
 		default:
 			return nil, errUnknown

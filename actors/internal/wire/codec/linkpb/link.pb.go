@@ -52,6 +52,7 @@ type Message struct {
 	//	*Message_Asked
 	//	*Message_Answered
 	//	*Message_Renew
+	//	*Message_HubGone
 	Body          isMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -265,6 +266,15 @@ func (x *Message) GetRenew() *Renew {
 	return nil
 }
 
+func (x *Message) GetHubGone() *HubGone {
+	if x != nil {
+		if x, ok := x.Body.(*Message_HubGone); ok {
+			return x.HubGone
+		}
+	}
+	return nil
+}
+
 type isMessage_Body interface {
 	isMessage_Body()
 }
@@ -345,6 +355,10 @@ type Message_Renew struct {
 	Renew *Renew `protobuf:"bytes,19,opt,name=renew,proto3,oneof"`
 }
 
+type Message_HubGone struct {
+	HubGone *HubGone `protobuf:"bytes,20,opt,name=hub_gone,json=hubGone,proto3,oneof"`
+}
+
 func (*Message_Join) isMessage_Body() {}
 
 func (*Message_Event) isMessage_Body() {}
@@ -382,6 +396,8 @@ func (*Message_Asked) isMessage_Body() {}
 func (*Message_Answered) isMessage_Body() {}
 
 func (*Message_Renew) isMessage_Body() {}
+
+func (*Message_HubGone) isMessage_Body() {}
 
 type Room struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1687,6 +1703,8 @@ type Deliver struct {
 	Items         []*Item                `protobuf:"bytes,4,rep,name=items,proto3" json:"items,omitempty"`
 	Confirm       bool                   `protobuf:"varint,5,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	Trace         []byte                 `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`
+	From          []byte                 `protobuf:"bytes,7,opt,name=from,proto3" json:"from,omitempty"`
+	Adopts        bool                   `protobuf:"varint,8,opt,name=adopts,proto3" json:"adopts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1761,6 +1779,20 @@ func (x *Deliver) GetTrace() []byte {
 		return x.Trace
 	}
 	return nil
+}
+
+func (x *Deliver) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *Deliver) GetAdopts() bool {
+	if x != nil {
+		return x.Adopts
+	}
+	return false
 }
 
 type Delivered struct {
@@ -1994,6 +2026,7 @@ type Admit struct {
 	Since         uint64                 `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`
 	Replay        []*Emit                `protobuf:"bytes,6,rep,name=replay,proto3" json:"replay,omitempty"`
 	Quiet         bool                   `protobuf:"varint,7,opt,name=quiet,proto3" json:"quiet,omitempty"`
+	Offset        []byte                 `protobuf:"bytes,8,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2075,6 +2108,13 @@ func (x *Admit) GetQuiet() bool {
 		return x.Quiet
 	}
 	return false
+}
+
+func (x *Admit) GetOffset() []byte {
+	if x != nil {
+		return x.Offset
+	}
+	return nil
 }
 
 type Emit struct {
@@ -2607,6 +2647,7 @@ type Call struct {
 	//	*Call_ClientsMove
 	//	*Call_ClientsEnd
 	//	*Call_ServerEvent
+	//	*Call_RoomDue
 	Op            isCall_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2763,6 +2804,15 @@ func (x *Call) GetServerEvent() *ServerEvent {
 	return nil
 }
 
+func (x *Call) GetRoomDue() *RoomDue {
+	if x != nil {
+		if x, ok := x.Op.(*Call_RoomDue); ok {
+			return x.RoomDue
+		}
+	}
+	return nil
+}
+
 type isCall_Op interface {
 	isCall_Op()
 }
@@ -2799,6 +2849,10 @@ type Call_ServerEvent struct {
 	ServerEvent *ServerEvent `protobuf:"bytes,14,opt,name=server_event,json=serverEvent,proto3,oneof"`
 }
 
+type Call_RoomDue struct {
+	RoomDue *RoomDue `protobuf:"bytes,15,opt,name=room_due,json=roomDue,proto3,oneof"`
+}
+
 func (*Call_Enter) isCall_Op() {}
 
 func (*Call_Exit) isCall_Op() {}
@@ -2814,6 +2868,8 @@ func (*Call_ClientsMove) isCall_Op() {}
 func (*Call_ClientsEnd) isCall_Op() {}
 
 func (*Call_ServerEvent) isCall_Op() {}
+
+func (*Call_RoomDue) isCall_Op() {}
 
 type Answer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3021,6 +3077,7 @@ type HubEmit struct {
 	Local         []byte                 `protobuf:"bytes,6,opt,name=local,proto3" json:"local,omitempty"`
 	From          *Conn                  `protobuf:"bytes,7,opt,name=from,proto3" json:"from,omitempty"`
 	Trace         []byte                 `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`
+	AskFor        int64                  `protobuf:"varint,9,opt,name=ask_for,json=askFor,proto3" json:"ask_for,omitempty"` // nanoseconds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3111,6 +3168,13 @@ func (x *HubEmit) GetTrace() []byte {
 	return nil
 }
 
+func (x *HubEmit) GetAskFor() int64 {
+	if x != nil {
+		return x.AskFor
+	}
+	return 0
+}
+
 type HubList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3147,6 +3211,42 @@ func (*HubList) Descriptor() ([]byte, []int) {
 	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{36}
 }
 
+type RoomDue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomDue) Reset() {
+	*x = RoomDue{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomDue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomDue) ProtoMessage() {}
+
+func (x *RoomDue) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomDue.ProtoReflect.Descriptor instead.
+func (*RoomDue) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+}
+
 type Client struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3160,7 +3260,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3172,7 +3272,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3185,7 +3285,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Client) GetId() []byte {
@@ -3233,7 +3333,7 @@ type HubDone struct {
 
 func (x *HubDone) Reset() {
 	*x = HubDone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3345,7 @@ func (x *HubDone) String() string {
 func (*HubDone) ProtoMessage() {}
 
 func (x *HubDone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3358,7 @@ func (x *HubDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubDone.ProtoReflect.Descriptor instead.
 func (*HubDone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HubDone) GetMembers() []*Client {
@@ -3286,7 +3386,7 @@ type ClientsList struct {
 
 func (x *ClientsList) Reset() {
 	*x = ClientsList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3398,7 @@ func (x *ClientsList) String() string {
 func (*ClientsList) ProtoMessage() {}
 
 func (x *ClientsList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3411,7 @@ func (x *ClientsList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsList.ProtoReflect.Descriptor instead.
 func (*ClientsList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ClientsList) GetNamespace() []byte {
@@ -3347,7 +3447,7 @@ type ClientsMove struct {
 
 func (x *ClientsMove) Reset() {
 	*x = ClientsMove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3359,7 +3459,7 @@ func (x *ClientsMove) String() string {
 func (*ClientsMove) ProtoMessage() {}
 
 func (x *ClientsMove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3372,7 +3472,7 @@ func (x *ClientsMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsMove.ProtoReflect.Descriptor instead.
 func (*ClientsMove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ClientsMove) GetNamespace() []byte {
@@ -3414,7 +3514,7 @@ type ClientsEnd struct {
 
 func (x *ClientsEnd) Reset() {
 	*x = ClientsEnd{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3426,7 +3526,7 @@ func (x *ClientsEnd) String() string {
 func (*ClientsEnd) ProtoMessage() {}
 
 func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3439,7 +3539,7 @@ func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsEnd.ProtoReflect.Descriptor instead.
 func (*ClientsEnd) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ClientsEnd) GetNamespace() []byte {
@@ -3474,7 +3574,7 @@ type ServerEvent struct {
 
 func (x *ServerEvent) Reset() {
 	*x = ServerEvent{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3486,7 +3586,7 @@ func (x *ServerEvent) String() string {
 func (*ServerEvent) ProtoMessage() {}
 
 func (x *ServerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3499,7 +3599,7 @@ func (x *ServerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerEvent.ProtoReflect.Descriptor instead.
 func (*ServerEvent) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ServerEvent) GetNamespace() []byte {
@@ -3533,7 +3633,7 @@ type HubSend struct {
 
 func (x *HubSend) Reset() {
 	*x = HubSend{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3645,7 @@ func (x *HubSend) String() string {
 func (*HubSend) ProtoMessage() {}
 
 func (x *HubSend) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3658,7 @@ func (x *HubSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSend.ProtoReflect.Descriptor instead.
 func (*HubSend) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *HubSend) GetRoom() *Room {
@@ -3575,6 +3675,50 @@ func (x *HubSend) GetEmit() *HubEmit {
 	return nil
 }
 
+type HubGone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HubGone) Reset() {
+	*x = HubGone{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HubGone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HubGone) ProtoMessage() {}
+
+func (x *HubGone) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HubGone.ProtoReflect.Descriptor instead.
+func (*HubGone) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *HubGone) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
 type GateDeliver struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     []byte                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -3586,7 +3730,7 @@ type GateDeliver struct {
 
 func (x *GateDeliver) Reset() {
 	*x = GateDeliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3598,7 +3742,7 @@ func (x *GateDeliver) String() string {
 func (*GateDeliver) ProtoMessage() {}
 
 func (x *GateDeliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3611,7 +3755,7 @@ func (x *GateDeliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateDeliver.ProtoReflect.Descriptor instead.
 func (*GateDeliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GateDeliver) GetNamespace() []byte {
@@ -3649,7 +3793,7 @@ type GateItem struct {
 
 func (x *GateItem) Reset() {
 	*x = GateItem{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3661,7 +3805,7 @@ func (x *GateItem) String() string {
 func (*GateItem) ProtoMessage() {}
 
 func (x *GateItem) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3674,7 +3818,7 @@ func (x *GateItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateItem.ProtoReflect.Descriptor instead.
 func (*GateItem) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GateItem) GetItem() isGateItem_Item {
@@ -3744,7 +3888,7 @@ type GateEnter struct {
 
 func (x *GateEnter) Reset() {
 	*x = GateEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3756,7 +3900,7 @@ func (x *GateEnter) String() string {
 func (*GateEnter) ProtoMessage() {}
 
 func (x *GateEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3769,7 +3913,7 @@ func (x *GateEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEnter.ProtoReflect.Descriptor instead.
 func (*GateEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GateEnter) GetClient() []byte {
@@ -3803,7 +3947,7 @@ type GateExit struct {
 
 func (x *GateExit) Reset() {
 	*x = GateExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3815,7 +3959,7 @@ func (x *GateExit) String() string {
 func (*GateExit) ProtoMessage() {}
 
 func (x *GateExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3828,7 +3972,7 @@ func (x *GateExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateExit.ProtoReflect.Descriptor instead.
 func (*GateExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GateExit) GetClient() []byte {
@@ -3856,13 +4000,14 @@ type GateEmit struct {
 	EmitId        uint64                 `protobuf:"varint,7,opt,name=emit_id,json=emitId,proto3" json:"emit_id,omitempty"`
 	AskId         uint64                 `protobuf:"varint,8,opt,name=ask_id,json=askId,proto3" json:"ask_id,omitempty"`
 	From          []byte                 `protobuf:"bytes,9,opt,name=from,proto3" json:"from,omitempty"`
+	AskFor        int64                  `protobuf:"varint,10,opt,name=ask_for,json=askFor,proto3" json:"ask_for,omitempty"` // nanoseconds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GateEmit) Reset() {
 	*x = GateEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3874,7 +4019,7 @@ func (x *GateEmit) String() string {
 func (*GateEmit) ProtoMessage() {}
 
 func (x *GateEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3887,7 +4032,7 @@ func (x *GateEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEmit.ProtoReflect.Descriptor instead.
 func (*GateEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GateEmit) GetScope() uint32 {
@@ -3953,6 +4098,13 @@ func (x *GateEmit) GetFrom() []byte {
 	return nil
 }
 
+func (x *GateEmit) GetAskFor() int64 {
+	if x != nil {
+		return x.AskFor
+	}
+	return 0
+}
+
 type Asked struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ask           uint64                 `protobuf:"varint,1,opt,name=ask,proto3" json:"ask,omitempty"`
@@ -3965,7 +4117,7 @@ type Asked struct {
 
 func (x *Asked) Reset() {
 	*x = Asked{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4129,7 @@ func (x *Asked) String() string {
 func (*Asked) ProtoMessage() {}
 
 func (x *Asked) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4142,7 @@ func (x *Asked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asked.ProtoReflect.Descriptor instead.
 func (*Asked) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Asked) GetAsk() uint64 {
@@ -4027,13 +4179,14 @@ type Answered struct {
 	Client        []byte                 `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
 	Args          [][]byte               `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
 	Err           *Error                 `protobuf:"bytes,4,opt,name=err,proto3" json:"err,omitempty"`
+	Attachments   [][]byte               `protobuf:"bytes,5,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answered) Reset() {
 	*x = Answered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4045,7 +4198,7 @@ func (x *Answered) String() string {
 func (*Answered) ProtoMessage() {}
 
 func (x *Answered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4058,7 +4211,7 @@ func (x *Answered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answered.ProtoReflect.Descriptor instead.
 func (*Answered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Answered) GetAsk() uint64 {
@@ -4089,11 +4242,18 @@ func (x *Answered) GetErr() *Error {
 	return nil
 }
 
+func (x *Answered) GetAttachments() [][]byte {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
 var File_parlor_link_v1_link_proto protoreflect.FileDescriptor
 
 const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\n" +
-	"\x19parlor/link/v1/link.proto\x12\x0eparlor.link.v1\"\xce\a\n" +
+	"\x19parlor/link/v1/link.proto\x12\x0eparlor.link.v1\"\x84\b\n" +
 	"\aMessage\x12*\n" +
 	"\x04join\x18\x01 \x01(\v2\x14.parlor.link.v1.JoinH\x00R\x04join\x12-\n" +
 	"\x05event\x18\x02 \x01(\v2\x15.parlor.link.v1.EventH\x00R\x05event\x12'\n" +
@@ -4115,7 +4275,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\fgate_deliver\x18\x10 \x01(\v2\x1b.parlor.link.v1.GateDeliverH\x00R\vgateDeliver\x12-\n" +
 	"\x05asked\x18\x11 \x01(\v2\x15.parlor.link.v1.AskedH\x00R\x05asked\x126\n" +
 	"\banswered\x18\x12 \x01(\v2\x18.parlor.link.v1.AnsweredH\x00R\banswered\x12-\n" +
-	"\x05renew\x18\x13 \x01(\v2\x15.parlor.link.v1.RenewH\x00R\x05renewB\x06\n" +
+	"\x05renew\x18\x13 \x01(\v2\x15.parlor.link.v1.RenewH\x00R\x05renew\x124\n" +
+	"\bhub_gone\x18\x14 \x01(\v2\x17.parlor.link.v1.HubGoneH\x00R\ahubGoneB\x06\n" +
 	"\x04body\"*\n" +
 	"\x04Room\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\fR\x04kind\x12\x0e\n" +
@@ -4225,14 +4386,16 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x05Moved\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
-	"\x06member\x18\x03 \x01(\fR\x06member\"\xc3\x01\n" +
+	"\x06member\x18\x03 \x01(\fR\x06member\"\xef\x01\n" +
 	"\aDeliver\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\fR\tnamespace\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12*\n" +
 	"\x05items\x18\x04 \x03(\v2\x14.parlor.link.v1.ItemR\x05items\x12\x18\n" +
 	"\aconfirm\x18\x05 \x01(\bR\aconfirm\x12\x14\n" +
-	"\x05trace\x18\x06 \x01(\fR\x05trace\"_\n" +
+	"\x05trace\x18\x06 \x01(\fR\x05trace\x12\x12\n" +
+	"\x04from\x18\a \x01(\fR\x04from\x12\x16\n" +
+	"\x06adopts\x18\b \x01(\bR\x06adopts\"_\n" +
 	"\tDelivered\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -4245,7 +4408,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04sync\x18\x05 \x01(\v2\x14.parlor.link.v1.SyncH\x00R\x04sync\x120\n" +
 	"\x06remove\x18\x06 \x01(\v2\x16.parlor.link.v1.RemoveH\x00R\x06remove\x12'\n" +
 	"\x03end\x18\a \x01(\v2\x13.parlor.link.v1.EndH\x00R\x03endB\x06\n" +
-	"\x04item\"\xe5\x01\n" +
+	"\x04item\"\xfd\x01\n" +
 	"\x05Admit\x12(\n" +
 	"\x04conn\x18\x01 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\fR\x06member\x12\x1b\n" +
@@ -4253,7 +4416,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\aresumed\x18\x04 \x01(\bR\aresumed\x12\x14\n" +
 	"\x05since\x18\x05 \x01(\x04R\x05since\x12,\n" +
 	"\x06replay\x18\x06 \x03(\v2\x14.parlor.link.v1.EmitR\x06replay\x12\x14\n" +
-	"\x05quiet\x18\a \x01(\bR\x05quietB\t\n" +
+	"\x05quiet\x18\a \x01(\bR\x05quiet\x12\x16\n" +
+	"\x06offset\x18\b \x01(\fR\x06offsetB\t\n" +
 	"\a_answer\"\xb7\x01\n" +
 	"\x04Emit\x12'\n" +
 	"\x04data\x18\x01 \x01(\v2\x13.parlor.link.v1.RawR\x04data\x12\x12\n" +
@@ -4293,7 +4457,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"disconnect\x18\x02 \x01(\bR\n" +
 	"disconnect\x12\x14\n" +
 	"\x05close\x18\x03 \x01(\fR\x05close\"\x05\n" +
-	"\x03End\"\xf9\x04\n" +
+	"\x03End\"\xaf\x05\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\fR\x04from\x12(\n" +
@@ -4310,7 +4474,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\fclients_move\x18\f \x01(\v2\x1b.parlor.link.v1.ClientsMoveH\x00R\vclientsMove\x12=\n" +
 	"\vclients_end\x18\r \x01(\v2\x1a.parlor.link.v1.ClientsEndH\x00R\n" +
 	"clientsEnd\x12@\n" +
-	"\fserver_event\x18\x0e \x01(\v2\x1b.parlor.link.v1.ServerEventH\x00R\vserverEventB\x04\n" +
+	"\fserver_event\x18\x0e \x01(\v2\x1b.parlor.link.v1.ServerEventH\x00R\vserverEvent\x124\n" +
+	"\broom_due\x18\x0f \x01(\v2\x17.parlor.link.v1.RoomDueH\x00R\aroomDueB\x04\n" +
 	"\x02op\"\xb1\x01\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
@@ -4326,7 +4491,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x05_data\"K\n" +
 	"\aHubExit\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12(\n" +
-	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\"\xec\x01\n" +
+	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\"\x85\x02\n" +
 	"\aHubEmit\x12\x16\n" +
 	"\x06except\x18\x01 \x03(\fR\x06except\x12'\n" +
 	"\x04data\x18\x02 \x01(\v2\x13.parlor.link.v1.RawR\x04data\x12\x1a\n" +
@@ -4335,8 +4500,10 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x06ask_id\x18\x05 \x01(\x04R\x05askId\x12\x14\n" +
 	"\x05local\x18\x06 \x01(\fR\x05local\x12(\n" +
 	"\x04from\x18\a \x01(\v2\x14.parlor.link.v1.ConnR\x04from\x12\x14\n" +
-	"\x05trace\x18\b \x01(\fR\x05trace\"\t\n" +
-	"\aHubList\"x\n" +
+	"\x05trace\x18\b \x01(\fR\x05trace\x12\x17\n" +
+	"\aask_for\x18\t \x01(\x03R\x06askFor\"\t\n" +
+	"\aHubList\"\t\n" +
+	"\aRoomDue\"x\n" +
 	"\x06Client\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\fR\x04user\x12\x14\n" +
@@ -4367,7 +4534,9 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04args\x18\x03 \x01(\v2\x13.parlor.link.v1.RawR\x04args\"`\n" +
 	"\aHubSend\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12+\n" +
-	"\x04emit\x18\x02 \x01(\v2\x17.parlor.link.v1.HubEmitR\x04emit\"q\n" +
+	"\x04emit\x18\x02 \x01(\v2\x17.parlor.link.v1.HubEmitR\x04emit\"3\n" +
+	"\aHubGone\x12(\n" +
+	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\"q\n" +
 	"\vGateDeliver\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12.\n" +
 	"\x05items\x18\x02 \x03(\v2\x18.parlor.link.v1.GateItemR\x05items\x12\x14\n" +
@@ -4383,7 +4552,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x03pos\x18\x03 \x01(\x04R\x03pos\"6\n" +
 	"\bGateExit\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x12\n" +
-	"\x04room\x18\x02 \x01(\fR\x04room\"\xe7\x01\n" +
+	"\x04room\x18\x02 \x01(\fR\x04room\"\x80\x02\n" +
 	"\bGateEmit\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\rR\x05scope\x12\x12\n" +
 	"\x04room\x18\x02 \x01(\fR\x04room\x12\x10\n" +
@@ -4393,17 +4562,20 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\bvolatile\x18\x06 \x01(\bR\bvolatile\x12\x17\n" +
 	"\aemit_id\x18\a \x01(\x04R\x06emitId\x12\x15\n" +
 	"\x06ask_id\x18\b \x01(\x04R\x05askId\x12\x12\n" +
-	"\x04from\x18\t \x01(\fR\x04from\"_\n" +
+	"\x04from\x18\t \x01(\fR\x04from\x12\x17\n" +
+	"\aask_for\x18\n" +
+	" \x01(\x03R\x06askFor\"_\n" +
 	"\x05Asked\x12\x10\n" +
 	"\x03ask\x18\x01 \x01(\x04R\x03ask\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x16\n" +
 	"\x06shards\x18\x03 \x01(\rR\x06shards\x12\x18\n" +
-	"\aclients\x18\x04 \x03(\fR\aclients\"q\n" +
+	"\aclients\x18\x04 \x03(\fR\aclients\"\x93\x01\n" +
 	"\bAnswered\x12\x10\n" +
 	"\x03ask\x18\x01 \x01(\x04R\x03ask\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\fR\x06client\x12\x12\n" +
 	"\x04args\x18\x03 \x03(\fR\x04args\x12'\n" +
-	"\x03err\x18\x04 \x01(\v2\x15.parlor.link.v1.ErrorR\x03errBBZ@github.com/parlor-rooms/parlor/actors/internal/wire/codec/linkpbb\x06proto3"
+	"\x03err\x18\x04 \x01(\v2\x15.parlor.link.v1.ErrorR\x03err\x12 \n" +
+	"\vattachments\x18\x05 \x03(\fR\vattachmentsBBZ@github.com/parlor-rooms/parlor/actors/internal/wire/codec/linkpbb\x06proto3"
 
 var (
 	file_parlor_link_v1_link_proto_rawDescOnce sync.Once
@@ -4417,7 +4589,7 @@ func file_parlor_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_parlor_link_v1_link_proto_rawDescData
 }
 
-var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Message)(nil),     // 0: parlor.link.v1.Message
 	(*Room)(nil),        // 1: parlor.link.v1.Room
@@ -4456,20 +4628,22 @@ var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*HubExit)(nil),     // 34: parlor.link.v1.HubExit
 	(*HubEmit)(nil),     // 35: parlor.link.v1.HubEmit
 	(*HubList)(nil),     // 36: parlor.link.v1.HubList
-	(*Client)(nil),      // 37: parlor.link.v1.Client
-	(*HubDone)(nil),     // 38: parlor.link.v1.HubDone
-	(*ClientsList)(nil), // 39: parlor.link.v1.ClientsList
-	(*ClientsMove)(nil), // 40: parlor.link.v1.ClientsMove
-	(*ClientsEnd)(nil),  // 41: parlor.link.v1.ClientsEnd
-	(*ServerEvent)(nil), // 42: parlor.link.v1.ServerEvent
-	(*HubSend)(nil),     // 43: parlor.link.v1.HubSend
-	(*GateDeliver)(nil), // 44: parlor.link.v1.GateDeliver
-	(*GateItem)(nil),    // 45: parlor.link.v1.GateItem
-	(*GateEnter)(nil),   // 46: parlor.link.v1.GateEnter
-	(*GateExit)(nil),    // 47: parlor.link.v1.GateExit
-	(*GateEmit)(nil),    // 48: parlor.link.v1.GateEmit
-	(*Asked)(nil),       // 49: parlor.link.v1.Asked
-	(*Answered)(nil),    // 50: parlor.link.v1.Answered
+	(*RoomDue)(nil),     // 37: parlor.link.v1.RoomDue
+	(*Client)(nil),      // 38: parlor.link.v1.Client
+	(*HubDone)(nil),     // 39: parlor.link.v1.HubDone
+	(*ClientsList)(nil), // 40: parlor.link.v1.ClientsList
+	(*ClientsMove)(nil), // 41: parlor.link.v1.ClientsMove
+	(*ClientsEnd)(nil),  // 42: parlor.link.v1.ClientsEnd
+	(*ServerEvent)(nil), // 43: parlor.link.v1.ServerEvent
+	(*HubSend)(nil),     // 44: parlor.link.v1.HubSend
+	(*HubGone)(nil),     // 45: parlor.link.v1.HubGone
+	(*GateDeliver)(nil), // 46: parlor.link.v1.GateDeliver
+	(*GateItem)(nil),    // 47: parlor.link.v1.GateItem
+	(*GateEnter)(nil),   // 48: parlor.link.v1.GateEnter
+	(*GateExit)(nil),    // 49: parlor.link.v1.GateExit
+	(*GateEmit)(nil),    // 50: parlor.link.v1.GateEmit
+	(*Asked)(nil),       // 51: parlor.link.v1.Asked
+	(*Answered)(nil),    // 52: parlor.link.v1.Answered
 }
 var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	9,  // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
@@ -4485,90 +4659,93 @@ var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	20, // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
 	31, // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
 	32, // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
-	43, // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
-	43, // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
-	44, // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
-	49, // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
-	50, // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
+	44, // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
+	44, // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
+	46, // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
+	51, // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
+	52, // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
 	12, // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
-	6,  // 19: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
-	6,  // 20: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
-	1,  // 21: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
-	2,  // 22: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
-	5,  // 23: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
-	7,  // 24: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
-	8,  // 25: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
-	1,  // 26: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
-	2,  // 27: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
-	3,  // 28: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
-	1,  // 29: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
-	2,  // 30: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
-	3,  // 31: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
-	1,  // 32: parlor.link.v1.Renew.room:type_name -> parlor.link.v1.Room
-	2,  // 33: parlor.link.v1.Renew.conn:type_name -> parlor.link.v1.Conn
-	5,  // 34: parlor.link.v1.Renew.identity:type_name -> parlor.link.v1.Identity
-	1,  // 35: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
-	2,  // 36: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
-	1,  // 37: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
-	2,  // 38: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
-	1,  // 39: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
-	2,  // 40: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
-	4,  // 41: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
-	1,  // 42: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
-	2,  // 43: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
-	1,  // 44: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
-	2,  // 45: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
-	1,  // 46: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
-	2,  // 47: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
-	1,  // 48: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
-	21, // 49: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
-	1,  // 50: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
-	22, // 51: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
-	23, // 52: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
-	24, // 53: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
-	27, // 54: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
-	28, // 55: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
-	29, // 56: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
-	30, // 57: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
-	2,  // 58: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
-	23, // 59: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
-	3,  // 60: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
-	3,  // 61: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
-	25, // 62: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
-	26, // 63: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
-	26, // 64: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
-	1,  // 65: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
-	3,  // 66: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
-	33, // 67: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
-	34, // 68: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
-	35, // 69: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
-	36, // 70: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
-	39, // 71: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
-	40, // 72: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
-	41, // 73: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
-	42, // 74: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
-	3,  // 75: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
-	38, // 76: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
-	4,  // 77: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
-	2,  // 78: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
-	2,  // 79: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
-	3,  // 80: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
-	2,  // 81: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
-	37, // 82: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
-	3,  // 83: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
-	1,  // 84: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
-	35, // 85: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
-	45, // 86: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
-	46, // 87: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
-	47, // 88: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
-	48, // 89: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
-	3,  // 90: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
-	4,  // 91: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
-	92, // [92:92] is the sub-list for method output_type
-	92, // [92:92] is the sub-list for method input_type
-	92, // [92:92] is the sub-list for extension type_name
-	92, // [92:92] is the sub-list for extension extendee
-	0,  // [0:92] is the sub-list for field type_name
+	45, // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
+	6,  // 20: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
+	6,  // 21: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
+	1,  // 22: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
+	2,  // 23: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
+	5,  // 24: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
+	7,  // 25: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
+	8,  // 26: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
+	1,  // 27: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
+	2,  // 28: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
+	3,  // 29: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
+	1,  // 30: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
+	2,  // 31: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
+	3,  // 32: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
+	1,  // 33: parlor.link.v1.Renew.room:type_name -> parlor.link.v1.Room
+	2,  // 34: parlor.link.v1.Renew.conn:type_name -> parlor.link.v1.Conn
+	5,  // 35: parlor.link.v1.Renew.identity:type_name -> parlor.link.v1.Identity
+	1,  // 36: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
+	2,  // 37: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
+	1,  // 38: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
+	2,  // 39: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
+	1,  // 40: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
+	2,  // 41: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
+	4,  // 42: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
+	1,  // 43: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
+	2,  // 44: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
+	1,  // 45: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
+	2,  // 46: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
+	1,  // 47: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
+	2,  // 48: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
+	1,  // 49: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
+	21, // 50: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
+	1,  // 51: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
+	22, // 52: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
+	23, // 53: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
+	24, // 54: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
+	27, // 55: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
+	28, // 56: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
+	29, // 57: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
+	30, // 58: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
+	2,  // 59: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
+	23, // 60: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
+	3,  // 61: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
+	3,  // 62: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
+	25, // 63: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
+	26, // 64: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
+	26, // 65: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
+	1,  // 66: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
+	3,  // 67: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
+	33, // 68: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
+	34, // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
+	35, // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
+	36, // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
+	40, // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
+	41, // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
+	42, // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
+	43, // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
+	37, // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
+	3,  // 77: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
+	39, // 78: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
+	4,  // 79: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
+	2,  // 80: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
+	2,  // 81: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
+	3,  // 82: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
+	2,  // 83: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
+	38, // 84: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
+	3,  // 85: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
+	1,  // 86: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
+	35, // 87: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
+	1,  // 88: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
+	47, // 89: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
+	48, // 90: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
+	49, // 91: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
+	50, // 92: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
+	3,  // 93: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
+	4,  // 94: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
+	95, // [95:95] is the sub-list for method output_type
+	95, // [95:95] is the sub-list for method input_type
+	95, // [95:95] is the sub-list for extension type_name
+	95, // [95:95] is the sub-list for extension extendee
+	0,  // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_parlor_link_v1_link_proto_init() }
@@ -4596,6 +4773,7 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Message_Asked)(nil),
 		(*Message_Answered)(nil),
 		(*Message_Renew)(nil),
+		(*Message_HubGone)(nil),
 	}
 	file_parlor_link_v1_link_proto_msgTypes[3].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[4].OneofWrappers = []any{}
@@ -4622,10 +4800,11 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Call_ClientsMove)(nil),
 		(*Call_ClientsEnd)(nil),
 		(*Call_ServerEvent)(nil),
+		(*Call_RoomDue)(nil),
 	}
 	file_parlor_link_v1_link_proto_msgTypes[33].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[37].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[45].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[38].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[47].OneofWrappers = []any{
 		(*GateItem_Enter)(nil),
 		(*GateItem_Exit)(nil),
 		(*GateItem_Emit)(nil),
@@ -4636,7 +4815,7 @@ func file_parlor_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parlor_link_v1_link_proto_rawDesc), len(file_parlor_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

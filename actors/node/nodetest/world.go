@@ -1,0 +1,217 @@
+// Package nodetest runs several nodes in one process, for tests: a cluster
+// that knows everything at once, and a carrier that loses, doubles and cuts on
+// request. Who owns a room is decided here, and nothing is fenced.
+package nodetest
+
+import (
+	"context"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/node"
+)
+
+// World is a cluster. Its methods may be called from any goroutine.
+type World struct {
+	mu     sync.Mutex // guards the following
+	rand   *rand.Rand
+	seats  map[string]*Seat
+	owners map[actors.RoomRef]string
+	faults Faults
+	cut    map[[2]string]bool
+}
+
+// Faults is what happens to batches between nodes, as shares of all of them.
+type Faults struct{ Lose, Double float64 }
+
+// New returns a cluster without nodes. The same seed draws the same faults, as
+// far as the nodes send the same batches.
+func New(seed uint64) *World {
+	return &World{
+		rand: rand.New(rand.NewPCG(seed, 0)), seats: make(map[string]*Seat),
+		owners: make(map[actors.RoomRef]string), cut: make(map[[2]string]bool),
+	}
+}
+
+// Seat is the place of one node: its node.Config.Cluster and Carrier.
+type Seat struct {
+	world *World
+
+	// Guarded by World.mu.
+	peer    node.Peer
+	joined  bool
+	changed func(node.View)
+	lost    func(error)
+	receive func([]byte)
+	inbox   [][]byte
+	more    *sync.Cond
+	closed  bool
+	done    chan struct{} // closed when the receiver has ended
+}
+
+// Seat returns the place for one more node.
+func (w *World) Seat() *Seat { return &Seat{world: w, more: sync.NewCond(&w.mu)} }
+
+// Fault sets what happens to batches from here on.
+func (w *World) Fault(f Faults) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = f
+}
+
+// Cut stops, or lets through again, everything between two nodes.
+func (w *World) Cut(a, b string, stopped bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[[2]string{a, b}], w.cut[[2]string{b, a}] = stopped, stopped
+}
+
+// Put says on which node a room is to be woken.
+func (w *World) Put(room actors.RoomRef, id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owners[room] = id
+}
+
+// Kill makes a node vanish for the others, and them for it, as if its process
+// had ended. It goes on by itself.
+func (w *World) Kill(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.seats[id]
+	if s == nil {
+		return
+	}
+	delete(w.seats, id)
+	for other := range w.seats {
+		w.cut[[2]string{id, other}], w.cut[[2]string{other, id}] = true, true
+	}
+	w.dropOwner(id)
+	w.publish()
+}
+
+// Expel tells a node that it has lost its place, as well as the others.
+func (w *World) Expel(id string, why error) {
+	w.mu.Lock()
+	s := w.seats[id]
+	w.mu.Unlock()
+	w.Kill(id)
+	if s != nil {
+		s.lost(why)
+	}
+}
+
+func (w *World) dropOwner(id string) {
+	for room, owner := range w.owners {
+		if owner == id {
+			delete(w.owners, room)
+		}
+	}
+}
+
+// publish tells every node who is there. mu is held.
+func (w *World) publish() {
+	v := w.view()
+	for _, s := range w.seats {
+		s.changed(v)
+	}
+}
+
+func (w *World) view() node.View {
+	var v node.View
+	for _, s := range w.seats {
+		v.Peers = append(v.Peers, s.peer)
+	}
+	slices.SortFunc(v.Peers, func(a, b node.Peer) int { return strings.Compare(a.ID, b.ID) })
+	return v
+}
+
+// Join implements node.Cluster.
+func (s *Seat) Join(_ context.Context, self node.Peer, changed func(node.View), lost func(error)) error {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.peer, s.changed, s.lost, s.joined = self, changed, lost, true
+	w.seats[self.ID] = s
+	w.publish()
+	return nil
+}
+
+// Leave implements node.Cluster.
+func (s *Seat) Leave(context.Context) error {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s.joined && w.seats[s.peer.ID] == s {
+		delete(w.seats, s.peer.ID)
+		w.dropOwner(s.peer.ID)
+		w.publish()
+	}
+	s.joined = false
+	return nil
+}
+
+// Drain implements node.Cluster: those the node has may be woken elsewhere.
+func (s *Seat) Drain() {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.peer.Draining = true
+	w.dropOwner(s.peer.ID)
+	w.publish()
+}
+
+// Locate implements node.Cluster.
+func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owner := w.owners[q.Room]
+	if owner != "" && owner == q.Misled {
+		delete(w.owners, q.Room)
+		owner = ""
+	}
+	switch {
+	case owner != "" || q.Peek:
+		return node.Place{Node: owner}, nil
+	case q.Here:
+		owner = s.peer.ID
+	default:
+		owner = w.choose(q.Room)
+	}
+	if owner == "" {
+		return node.Place{}, actors.Errorf(actors.CodeUnavailable, "no node takes the room")
+	}
+	w.owners[q.Room] = owner
+	return node.Place{Node: owner}, nil
+}
+
+// Release implements node.Cluster.
+func (s *Seat) Release(room actors.RoomRef, _ actors.Owned) {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owners[room] == s.peer.ID {
+		delete(w.owners, room)
+	}
+}
+
+// choose is rendezvous hashing. mu is held.
+func (w *World) choose(room actors.RoomRef) (best string) {
+	var most uint64
+	for id, s := range w.seats {
+		if s.peer.Draining || !strings.HasPrefix(room.Kind, "@") && !slices.Contains(s.peer.Kinds, room.Kind) {
+			continue
+		}
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(room.String() + id))
+		if sum := h.Sum64() * 0x9e3779b97f4a7c15; best == "" || sum > most {
+			best, most = id, sum
+		}
+	}
+	return best
+}

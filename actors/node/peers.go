@@ -1,0 +1,290 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/link"
+	"github.com/parlor-rooms/parlor/actors/internal/wire/codec"
+)
+
+// peers are the other nodes, each with an actor that drives the link to it.
+type peers struct {
+	mu   sync.RWMutex // guards the following
+	byID map[string]*peer
+	gone map[string]bool // ids that a view has missed: they never come back
+}
+
+// peer is another node while it lives.
+type peer struct {
+	Peer
+	pid *actor.PID // of its linkActor
+}
+
+// clustered reports whether the node is one of many.
+func (n *Node) clustered() bool { return n.cfg.Cluster != nil }
+
+// join opens the carrier and makes the node one of many.
+func (n *Node) join(ctx context.Context) error {
+	if err := n.cfg.Carrier.Open(n.id, n.received); err != nil {
+		return err
+	}
+	self := Peer{ID: n.id, Address: n.cfg.Carrier.Address(), Kinds: n.kindNames()}
+	if err := n.cfg.Cluster.Join(ctx, self, n.viewed, n.expelled); err != nil {
+		_ = n.cfg.Carrier.Close()
+		return err
+	}
+	return nil
+}
+
+// leave ends what join began, and the links.
+func (n *Node) leave() {
+	if !n.clustered() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if err := n.cfg.Cluster.Leave(ctx); err != nil {
+		n.log.Warn("the cluster was left without a word", "error", err)
+	}
+	n.peers.mu.Lock()
+	links := n.peers.byID
+	n.peers.byID = make(map[string]*peer)
+	n.peers.mu.Unlock()
+	for _, p := range links {
+		_ = n.system.Root.StopFuture(p.pid).Wait()
+	}
+	if err := n.cfg.Carrier.Close(); err != nil {
+		n.log.Warn("the carrier did not close", "error", err)
+	}
+}
+
+// leaveTimeout bounds the last words to the cluster.
+const leaveTimeout = 5 * time.Second
+
+func (n *Node) kindNames() []string {
+	var names []string
+	for name := range n.kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// viewed takes a view: links to those who are gone end, and those who came get
+// one.
+func (n *Node) viewed(v View) {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	living := make(map[string]bool, len(v.Peers))
+	for _, p := range v.Peers {
+		living[p.ID] = true
+		switch known := n.peers.byID[p.ID]; {
+		case p.ID == n.id || n.peers.gone[p.ID]:
+		case known != nil:
+			known.Peer = p
+		default:
+			n.peers.byID[p.ID] = &peer{p, n.startLink(p)}
+		}
+	}
+	for id, p := range n.peers.byID {
+		if !living[id] {
+			delete(n.peers.byID, id)
+			n.peers.gone[id] = true
+			n.send(p.pid, peerGone{})
+			n.cfg.Carrier.Forget(p.Peer)
+		}
+	}
+}
+
+// expelled stops a node that others take for dead.
+func (n *Node) expelled(err error) {
+	n.log.Error("the node was expelled from its cluster", "error", err)
+	n.expel(err)
+}
+
+// others are the ids of the other nodes, sorted.
+func (n *Node) others() []string {
+	n.peers.mu.RLock()
+	defer n.peers.mu.RUnlock()
+	ids := make([]string, 0, len(n.peers.byID))
+	for id := range n.peers.byID {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (n *Node) peer(id string) *actor.PID {
+	n.peers.mu.RLock()
+	defer n.peers.mu.RUnlock()
+	if p := n.peers.byID[id]; p != nil {
+		return p.pid
+	}
+	return nil
+}
+
+// toPeer sends a message to another node, behind what was sent to it on the
+// lane before. It reports false if there is no such node.
+func (n *Node) toPeer(id string, lane link.Lane, class actors.Class, msg any) bool {
+	pid := n.peer(id)
+	if pid == nil {
+		return false
+	}
+	data, err := codec.Marshal(msg)
+	if err != nil {
+		n.log.Error("a message cannot cross nodes", "error", err)
+		return true
+	}
+	n.send(pid, &outgoing{lane, class, data})
+	return true
+}
+
+// received takes a batch from the carrier.
+func (n *Node) received(batch []byte) {
+	from, to, err := link.Ends(batch)
+	if err != nil || to != n.id {
+		return // for a process that was at this address before
+	}
+	if pid := n.peer(from); pid != nil {
+		n.send(pid, &incoming{batch})
+	}
+}
+
+// linkActor drives the link to one peer.
+type linkActor struct {
+	node *Node
+	peer Peer
+
+	// Owned by Receive.
+	self     *actor.PID
+	machine  *link.Machine
+	spent    [2]int // by lane: what was consumed on arrival
+	timer    *time.Timer
+	armed    time.Time
+	flushing bool
+}
+
+type (
+	outgoing struct {
+		lane  link.Lane
+		class actors.Class
+		data  []byte
+	}
+	incoming struct{ batch []byte }
+	peerGone struct{}
+
+	// consumed says that something that arrived is off this node's hands.
+	consumed struct {
+		session uint64
+		cost    int
+	}
+
+	// nodeLost says that whatever was under way to or from a node is lost. It
+	// follows everything that arrived from it before.
+	nodeLost struct{ node string }
+)
+
+func (n *Node) startLink(p Peer) *actor.PID {
+	l := &linkActor{node: n, peer: p}
+	limits := link.Limits{
+		Batch: MaxBatch, Window: n.cfg.Links.Window, Queue: n.cfg.Links.Queue,
+		ResendAfter: n.cfg.Links.ResendAfter, GiveUpAfter: n.cfg.Links.GiveUpAfter,
+	}
+	l.machine = link.New(time.Now(), link.Config{Self: n.id, Peer: p.ID, Limits: limits, Effects: l})
+	return n.spawn(func() actor.Actor { return l })
+}
+
+// Receive implements actor.Actor.
+func (l *linkActor) Receive(ctx actor.Context) {
+	now := time.Now()
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		l.self = ctx.Self()
+		return
+	case *outgoing:
+		if err := l.machine.Send(now, msg.lane, msg.class, msg.data); err == link.ErrTooLarge {
+			l.node.log.Error("a message is too large for a node link", "peer", l.peer.ID, "bytes", len(msg.data))
+		}
+	case *incoming:
+		if err := l.machine.Receive(now, msg.batch); err != nil {
+			l.node.log.Error("a node link was reset", "error", err)
+		}
+		for lane, cost := range l.spent {
+			if cost > 0 {
+				l.machine.Consumed(now, l.machine.Session(), link.Lane(lane), cost)
+			}
+		}
+		l.spent = [2]int{}
+	case consumed:
+		l.machine.Consumed(now, msg.session, link.Data, msg.cost)
+	case wake:
+		l.armed = time.Time{}
+		l.machine.Wake(now)
+	case flush:
+		l.flushing = false
+		l.machine.Flush(now)
+		l.arm(now)
+		return
+	case peerGone:
+		l.node.lost(l.peer.ID)
+		ctx.Stop(l.self)
+		return
+	case *actor.Stopped:
+		if l.timer != nil {
+			l.timer.Stop()
+		}
+		return
+	default:
+		return
+	}
+	if !l.flushing { // behind what waits, so that it travels in one batch
+		l.flushing = true
+		ctx.Send(l.self, flush{})
+	}
+}
+
+// arm sets the timer to the machine's next wake.
+func (l *linkActor) arm(now time.Time) {
+	next := l.machine.NextWake()
+	if next.IsZero() || !l.armed.IsZero() && !next.Before(l.armed) {
+		return // a wake that is too early does no harm
+	}
+	l.armed = next
+	if l.timer == nil {
+		l.timer = time.AfterFunc(next.Sub(now), func() { l.node.send(l.self, wake{}) })
+	} else {
+		l.timer.Reset(next.Sub(now))
+	}
+}
+
+// Transmit implements link.Effects.
+func (l *linkActor) Transmit(batch []byte) { l.node.cfg.Carrier.Send(l.peer, batch) }
+
+// Deliver implements link.Effects.
+func (l *linkActor) Deliver(lane link.Lane, data []byte, cost int) {
+	msg, err := codec.Unmarshal(data)
+	if err != nil {
+		l.node.log.Error("a message of another node was not understood", "peer", l.peer.ID, "error", err)
+	}
+	held := err == nil && lane == link.Data && l.node.arrived(l.peer.ID, msg, receipt{l.self, consumed{l.machine.Session(), cost}})
+	if !held {
+		if lane == link.Control && err == nil {
+			l.node.arrivedControl(l.peer.ID, msg)
+		}
+		l.spent[lane] += cost
+	}
+}
+
+// Lost implements link.Effects.
+func (l *linkActor) Lost(why link.Loss) {
+	l.node.log.Warn("what was under way to another node is lost", "peer", l.peer.ID, "reason", string(why))
+	l.spent = [2]int{}
+	l.node.linksLost.Add(1)
+	l.node.lost(l.peer.ID)
+}
