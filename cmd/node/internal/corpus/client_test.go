@@ -25,9 +25,9 @@ const patience = 40 * time.Second
 
 // client is one raw connection that runs a script.
 type client struct {
-	t     *testing.T
-	host  string
-	token string
+	t      *testing.T
+	host   string
+	tokens map[string]func() string // by what stands for them: see doc.go
 
 	conn  net.Conn
 	in    *bufio.Reader
@@ -62,13 +62,20 @@ func (c *client) fill(s string) string {
 		}
 		return strings.Repeat(part[1], n)
 	})
-	return strings.NewReplacer("{host}", c.host, "{sid}", c.sid, "{token}", c.token).Replace(s)
+	for name, token := range c.tokens {
+		if strings.Contains(s, name) {
+			s = strings.ReplaceAll(s, name, token())
+		}
+	}
+	return strings.NewReplacer("{host}", c.host, "{sid}", c.sid).Replace(s)
 }
 
 // step runs one step.
 func (c *client) step(s step) error {
-	for i := range s.args {
-		s.args[i] = c.fill(s.args[i])
+	open := s.args
+	s.args = nil
+	for _, arg := range open {
+		s.args = append(s.args, c.fill(arg))
 	}
 	switch s.verb {
 	case "tcp":
@@ -234,12 +241,12 @@ func (c *client) webSocket(args []string) error {
 // enter enters a room and waits until it has.
 func (c *client) enter(room, auth string) error {
 	if auth == "" {
-		auth = `{"token":"` + c.token + `"}`
+		auth = c.fill(`{"token":"{token}"}`)
 	}
 	if err := c.write(string(frame(0x81, "40"+room+","+auth))); err != nil {
 		return err
 	}
-	return c.want("40"+room+`,{"sid":…`, false)
+	return c.want("40"+room+`,{"sid":…`, true)
 }
 
 func frame(first byte, payload string) []byte {

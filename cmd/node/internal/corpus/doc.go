@@ -25,6 +25,9 @@
 //	close CODE                             the WebSocket is closed with this code
 //	eof [MIN MAX]                          the connection is closed, that long after the last write
 //
-// A text in quotes is Go's. {host}, {sid} and {token} stand for what they name,
-// {x*9} for nine times x; … at the end of what is expected, for anything.
+// A text in quotes is Go's. {host} and {sid} stand for what they name, {x*9} for
+// nine times x, and … at the end of what is expected for anything. {token} is a
+// good token, {other} one of another subject, {old} has expired, {brief} does
+// so in some seconds, and {limited} allows to enter /lobby/allowed and to send
+// chat there, and to send anything in rooms whose names begin with sealed.
 package corpus

@@ -42,7 +42,7 @@ func (s step) number(i, base int) int {
 // slow reports whether a case waits for a timeout of the server.
 func (s script) slow() bool {
 	return slices.ContainsFunc(s.steps, func(st step) bool {
-		return st.verb == "eof" && len(st.args) == 2 || st.verb == "close" && st.arg(0) == "1008"
+		return st.verb == "eof" && len(st.args) == 2 || st.verb == "close" && st.arg(0) == "1008" || strings.Contains(strings.Join(st.args, ""), "{brief}")
 	})
 }
 

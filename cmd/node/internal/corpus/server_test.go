@@ -121,8 +121,8 @@ func start(t *testing.T) *server {
 		case *to = <-found:
 		case <-read:
 			t.Fatalf("the server has ended:\n%s", strings.Join(s.lines(), "\n"))
-		case <-time.After(30 * time.Second):
-			t.Fatal("the server does not say where it serves")
+		case <-time.After(90 * time.Second): // other tests run meanwhile
+			t.Fatalf("the server does not say where it serves:\n%s", strings.Join(s.lines(), "\n"))
 		}
 	}
 	return s
@@ -152,6 +152,27 @@ func (s *server) lines() []string {
 
 // token is a good one.
 func (s *server) token(subject string) string { return s.issuer.Good(s.issuer.With("sub", subject)) }
+
+// tokens are those that scripts name.
+func (s *server) tokens() map[string]func() string {
+	at := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+	with := func(pairs ...any) func() string {
+		return func() string { return s.issuer.Good(s.issuer.With(append(pairs, "sub", "corpus")...)) }
+	}
+	return map[string]func() string{
+		"{token}": with(),
+		"{other}": func() string { return s.token("other") },
+		"{old}":   with("iat", at(-2*time.Hour), "exp", at(-time.Hour)),
+		"{brief}": func() string { return with("iat", at(-time.Hour), "exp", at(4*time.Second-leeway))() },
+		"{limited}": with("rooms", []any{
+			map[string]any{"p": "lobby/allowed", "ops": []string{"join", "publish:chat"}},
+			map[string]any{"p": "lobby/sealed*", "ops": []string{"publish", "moderate"}},
+		}),
+	}
+}
+
+// leeway is that of the configuration.
+const leeway = 30 * time.Second
 
 // checkLog holds the log to what whoever reads it relies on: every line is an
 // entry of the server's own, and there is no secret in it.
