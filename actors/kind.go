@@ -93,6 +93,13 @@ type KindConfig struct {
 	// durable fields and no ticks.
 	HibernateAfter time.Duration
 
+	// Create says for whom a room begins that does not exist yet. See
+	// CreatePolicy.
+	Create CreatePolicy
+	// Rooms are ids of rooms that exist always, so that everybody may enter
+	// them who may join. At most 10,000.
+	Rooms []string
+
 	// MaxWork is how many functions given to Turn.Go run at a time per room;
 	// the rest wait. Zero means 16; at most 10,000.
 	MaxWork int
@@ -161,6 +168,8 @@ func (c *KindConfig) complete() error {
 		withinOrZero("Retention", c.Retention, time.Second, 10_000*24*time.Hour),
 		withinOrZero("HibernateAfter", c.HibernateAfter, time.Millisecond, 1000*time.Hour),
 		c.Durability.check(),
+		c.Create.check(),
+		checkNamedRooms(c.Rooms),
 	)
 }
 

@@ -11,10 +11,10 @@ import (
 
 // Member is a fake client in the room. Use it from the test's goroutine.
 type Member struct {
-	room *Room
-	conn uint64
-	user string
-	auth json.RawMessage
+	room     *Room
+	conn     uint64
+	identity actors.Identity
+	auth     json.RawMessage
 
 	id      actors.MemberID
 	pid     string
@@ -68,7 +68,15 @@ func (r *Room) TryJoin(auth any) (*Member, *actors.Error) { return r.TryJoinAs("
 // TryJoinAs is JoinAs for a client that may be refused.
 func (r *Room) TryJoinAs(user string, auth any) (*Member, *actors.Error) {
 	r.t.Helper()
-	m := &Member{room: r, user: user, onAsk: make(map[string]func(Event) any)}
+	return r.TryJoinWith(actors.Identity{Subject: user}, auth)
+}
+
+// TryJoinWith is TryJoin for a client with an identity, grants included. What
+// a connection checks before it asks the room, as that the identity has not
+// expired and may join, is not checked here.
+func (r *Room) TryJoinWith(id actors.Identity, auth any) (*Member, *actors.Error) {
+	r.t.Helper()
+	m := &Member{room: r, identity: id, onAsk: make(map[string]func(Event) any)}
 	if auth != nil {
 		raw, err := json.Marshal(auth)
 		if err != nil {
@@ -97,7 +105,7 @@ func (m *Member) connect(pid, offset string) {
 	m.joined, m.refused, m.closed, m.kicked = false, nil, "", false
 	m.link, m.pushed, m.acks = 0, nil, make(map[uint64]actors.Raw)
 	r.machine.Join(r.now, &wire.Join{
-		Room: r.ref, Conn: m.ref(), Member: actors.MemberID(r.newID()), Identity: actors.Identity{Subject: m.user},
+		Room: r.ref, Conn: m.ref(), Member: actors.MemberID(r.newID()), Identity: m.identity,
 		Auth: m.auth, Address: "127.0.0.1", PID: pid, Offset: offset,
 	})
 	r.settle()

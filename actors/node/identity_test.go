@@ -84,6 +84,9 @@ func (d *door) serve(t *testing.T, limits node.Limits) *node.Node {
 	t.Helper()
 	k := actors.NewKind("hall", func() *hallway { return &hallway{d} }, actors.KindConfig{})
 	actors.OnAck(k, "say", func(h *hallway, t *actors.Turn, in struct{}) (bool, error) { return h.Say(t, in), nil })
+	actors.OnAny(k, func(_ *hallway, t *actors.Turn, event string, _ actors.Args) (any, error) {
+		return []any{event, t.Member().ID, t.Member().UserID, t.Member().Identity.TokenID}, nil
+	})
 	actors.OnAck(k, "shout", func(h *hallway, t *actors.Turn, in struct{}) (bool, error) { return h.Say(t, in), nil })
 	type client = actors.Client[struct{}]
 	g := actors.NewGateway[struct{}]("/gate", actors.GatewayConfig{})
@@ -92,6 +95,9 @@ func (d *door) serve(t *testing.T, limits node.Limits) *node.Node {
 		return c.Permit().May(actors.OpModerate), nil
 	})
 	actors.Handle(g, "join", func(ctx context.Context, c *client, room string) (any, error) { return nil, c.Join(ctx, room) })
+	g.HandleAny(func(_ context.Context, c *client, event string, _ actors.Args) (any, error) {
+		return []any{event, c.ID(), c.Identity().Subject, c.Identity().TokenID}, nil
+	})
 	return start(t, node.Config{
 		Kinds: []actors.Behavior{k}, Gateways: []actors.GatewayBehavior{g}, Authenticator: badges{}, Limits: limits,
 	})
@@ -236,6 +242,30 @@ func TestAGatewaysSessionIsGivenBackToItsSubjectOnly(t *testing.T) {
 		sid := connect(t, n).enter("/gate", fmt.Sprintf(`%s,"pid":%q}`, auth[:len(auth)-1], session.PID))
 		if (sid == session.SID) != c.back {
 			t.Errorf("%q was given the session: %v", c.user, sid == session.SID)
+		}
+	}
+}
+
+// Who sent an event, and under which id, is what the runtime says: no payload,
+// metadata or CONNECT payload takes its place.
+func TestNothingAClientSendsSaysWhoItIs(t *testing.T) {
+	n := new(door).serve(t, node.Limits{})
+	p := connect(t, n)
+	auth := badge{User: "eve", ID: "t-eve"}.auth()
+	forged := auth[:len(auth)-1] + `,"user":"root","sub":"root","sid":"x","id":"x","identity":{"Subject":"root"}}`
+	for i, where := range bothPlaces {
+		sid := p.enter(where, forged)
+		for j, args := range []string{
+			`{"from":"x","user":"root","at":1,"seq":1}`,
+			`1,{"from":"x","user":"root","at":1,"seq":1}`,
+			`1,{"$parlor":{"cid":"1","user":"root","subject":"root"}}`,
+		} {
+			id := uint64(10*i + j)
+			p.send(actors.PacketEvent, where, `["who",`+args+`]`, id)
+			until(t, "it is answered", func() bool { return len(p.find(actors.PacketAck, where, "")) == j+1 })
+			if got, want := string(p.find(actors.PacketAck, where, "")[j].Data), fmt.Sprintf(`[["who",%q,"eve","t-eve"]]`, sid); got != want {
+				t.Errorf("%s: %s is answered %s, want %s", where, args, got, want)
+			}
 		}
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/bucket"
 	conn "github.com/parlor-rooms/parlor/actors/internal/connection"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // Rate is how much passes: Burst at once, and PerSecond in the long run. The
@@ -77,8 +79,8 @@ func (l *Limits) complete(namespaces int) error {
 		switch {
 		case *r == Rate{}:
 			*r = std
-		case r.Burst < 0 || r.PerSecond == 0:
-			errs = append(errs, fmt.Errorf("%s is %v: want a rate per second, and a burst of 0 or more", name, *r))
+		case r.Burst < 0 || r.Burst > 0 && r.Burst < 1 || r.PerSecond == 0:
+			errs = append(errs, fmt.Errorf("%s is %v: want a rate per second, and a burst of 0, or of 1 or more", name, *r))
 		case r.Burst == 0:
 			r.Burst = max(r.PerSecond, 1)
 		}
@@ -115,13 +117,19 @@ type house struct {
 	revoked    revocations
 	met        [conn.LimitCount]atomic.Uint64 // by limit
 
+	creations, userCreations atomic.Uint64 // refused
+
 	mu    sync.Mutex // guards the following
 	joins bucket.Bucket
 	users map[string]int // connections of a subject
+
+	rooms     bucket.Bucket // that begin
+	beginners map[string]*bucket.Bucket
+	tidied    time.Time // when beginners were last looked through
 }
 
 func newHouse(l Limits) *house {
-	return &house{limits: l, connection: l.connection(), users: make(map[string]int)}
+	return &house{limits: l, connection: l.connection(), users: make(map[string]int), beginners: make(map[string]*bucket.Bucket)}
 }
 
 // limits are those of package connection by their names.
@@ -135,6 +143,8 @@ func (h *house) limited() map[Limited]uint64 {
 	for limit, name := range limits {
 		counts[name] = h.met[limit].Load()
 	}
+	counts[LimitedCreations] = h.creations.Load()
+	counts[LimitedUserCreations] = h.userCreations.Load()
 	return counts
 }
 
@@ -162,5 +172,45 @@ func (h *house) Uncount(subject string) {
 	defer h.mu.Unlock()
 	if h.users[subject]--; h.users[subject] <= 0 {
 		delete(h.users, subject)
+	}
+}
+
+// begin takes a room that begins with a join out of what may begin per second.
+// It is room.Config.Begin.
+func (h *house) begin(j *wire.Join) *actors.Error {
+	who := "user " + j.Identity.Subject
+	if j.Identity.Subject == "" {
+		who = "address " + j.Address
+	}
+	now := time.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tidy(now)
+	b := h.beginners[who]
+	if b == nil {
+		b = new(bucket.Bucket)
+		h.beginners[who] = b
+	}
+	if !b.Take(bucket.Rate(h.limits.UserCreations), now, 1) {
+		h.userCreations.Add(1)
+		return actors.Errorf(actors.CodeRateLimited, "too many rooms in too short a time")
+	}
+	if !h.rooms.Take(bucket.Rate(h.limits.Creations), now, 1) {
+		h.creations.Add(1)
+		return actors.Errorf(actors.CodeOverloaded, "too many rooms begin at once; try again")
+	}
+	return nil
+}
+
+// tidy forgets who has begun nothing for a while. mu is held.
+func (h *house) tidy(now time.Time) {
+	if now.Sub(h.tidied) < 10*time.Second {
+		return
+	}
+	h.tidied = now
+	for who, b := range h.beginners {
+		if r := bucket.Rate(h.limits.UserCreations); r.Unlimited() || b.Full(r, now) {
+			delete(h.beginners, who)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64,
 	}
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
 	r.machine = room.New(room.Config{
-		Ref: ref, Behavior: kind,
+		Ref: ref, Behavior: kind, Begin: n.house.begin, Authenticates: n.cfg.Authenticator != nil,
 		Log:  n.log.With(slog.String("room", ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
 	})

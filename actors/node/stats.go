@@ -27,6 +27,8 @@ const (
 	LimitedJoins           Limited = "joins"            // CONNECTs of one connection
 	LimitedNodeJoins       Limited = "node_joins"       // CONNECTs of all connections
 	LimitedUserConnections Limited = "user_connections" // a CONNECT of a user with too many connections
+	LimitedCreations       Limited = "creations"        // rooms of all members
+	LimitedUserCreations   Limited = "user_creations"   // rooms of one user or address
 	LimitedExcess          Limited = "excess"           // it went on sending too much
 	LimitedOutside         Limited = "outside"          // it was in no namespace in time
 )

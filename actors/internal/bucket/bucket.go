@@ -20,14 +20,14 @@ type Bucket struct {
 }
 
 // Take takes n out and reports whether it passes. It passes whole as long as
-// the bucket is not empty, so that what is larger than a burst passes too, and
-// is then waited for. What does not pass takes nothing out.
+// there is one in the bucket, so that what is larger than a burst passes too,
+// and is then waited for. What does not pass takes nothing out.
 func (b *Bucket) Take(r Rate, now time.Time, n float64) bool {
 	if r.Unlimited() {
 		return true
 	}
 	b.refill(r, now)
-	if b.used >= r.Burst {
+	if b.used+min(n, 1) > r.Burst {
 		return false
 	}
 	b.used += n

@@ -23,6 +23,15 @@ func TestABurstPassesAndThenTheRate(t *testing.T) {
 	}
 }
 
+func TestNoMoreThanABurstPassesAtOnce(t *testing.T) {
+	r, b := Rate{PerSecond: 0.001, Burst: 2}, Bucket{}
+	for i, want := range []bool{true, true, false, false} {
+		if got := b.Take(r, start.Add(time.Duration(i)*time.Millisecond), 1); got != want {
+			t.Errorf("%d: %v", i, got)
+		}
+	}
+}
+
 func TestWhatIsLargerThanABurstPassesAndIsWaitedFor(t *testing.T) {
 	r, b := Rate{PerSecond: 100, Burst: 10}, Bucket{}
 	for _, c := range []struct {

@@ -84,5 +84,7 @@ func (m *Machine) call(r *request, payload actors.Raw) {
 	r.event.Args = actors.Args{List: args, Attachments: payload.Attachments}
 	if failed := r.handle(actors.Cause{Event: r.event.Name}, ""); failed != nil {
 		m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
+		return
 	}
+	m.begun()
 }

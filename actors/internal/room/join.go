@@ -58,6 +58,10 @@ func (m *Machine) join(p *pendingJoin) {
 		m.turnAway(p, errMustReturn())
 		return
 	}
+	if err := m.mayBegin(j); err != nil {
+		m.turnAway(p, err)
+		return
+	}
 	if m.members.len()+m.seats >= m.kind.MaxMembers {
 		m.turnAway(p, actors.Errorf(actors.CodeRoomFull, "no seat is left"))
 		return
@@ -157,6 +161,7 @@ func (m *Machine) admit(p *pendingJoin) {
 		mem.pid = m.cfg.NewID()
 	}
 	m.members.add(mem)
+	m.begun()
 	m.used = m.now
 	m.journal.slack()
 	on = max(on, m.storeSeat(mem))

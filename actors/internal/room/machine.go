@@ -84,12 +84,17 @@ type Append struct {
 
 // Config describes one activation of a room.
 type Config struct {
-	Ref      actors.RoomRef
-	Behavior actors.Behavior
-	Log      *slog.Logger // names the room already
-	Rand     *rand.Rand
-	NewID    func() string // unguessable, of [A-Za-z0-9_-]
-	Effects  Effects
+	Ref           actors.RoomRef
+	Behavior      actors.Behavior
+	Log           *slog.Logger // names the room already
+	Authenticates bool         // clients of the node can prove who they are
+	// Begin takes one room that begins with a join out of what may begin per
+	// second, or says in an *Error that it is too many. It does not block. Nil
+	// lets any number begin.
+	Begin   func(*wire.Join) *actors.Error
+	Rand    *rand.Rand
+	NewID   func() string // unguessable, of [A-Za-z0-9_-]
+	Effects Effects
 }
 
 type phase uint8
@@ -148,6 +153,7 @@ type Machine struct {
 	followUps []func() // what turns have caused
 	following bool     // followUps are being run
 
+	beginning  beginning
 	timers     timerHeap
 	timerID    uint64
 	userTimers int // of timers, those that belong to user code
@@ -177,6 +183,9 @@ func New(cfg Config) *Machine {
 		joins:     make(map[actors.MemberID]*pendingJoin),
 		tables:    make(map[actors.MemberID]wire.ConnRef),
 		names:     make(names),
+	}
+	if cfg.Authenticates && m.kind.Create == actors.CreateDefault {
+		m.kind.Create = actors.CreateUsers
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.members.init()

@@ -10,7 +10,7 @@ import (
 
 func granted(t *testing.T, pattern string, seat string) joinOption {
 	t.Helper()
-	g, err := actors.NewGrants(actors.Grant{Pattern: pattern, Ops: []actors.Op{actors.OpJoin, actors.OpPublishEvent("say")}, Seat: []byte(seat)})
+	g, err := actors.NewGrants(actors.Grant{Pattern: pattern, Ops: []actors.Op{actors.OpCreate, actors.OpJoin, actors.OpPublishEvent("say")}, Seat: []byte(seat)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ func (m *Machine) Renew(now time.Time, r *wire.Renew) {
 			return
 		}
 		m.identify(mem, r.Identity)
+		m.storeSeat(mem)
 	})
 }
 

@@ -181,7 +181,7 @@ func openRoom(t tester, b actors.Behavior) *world {
 }
 
 // newWorld returns a room that is not started, of which nothing is kept.
-func newWorld(t tester, b actors.Behavior) *world {
+func newWorld(t tester, b actors.Behavior, options ...func(*Config)) *world {
 	t.Helper()
 	if err := b.Err(); err != nil {
 		t.Fatal(err)
@@ -192,10 +192,14 @@ func newWorld(t tester, b actors.Behavior) *world {
 		work: make(map[uint64]func(context.Context) error), calls: make(map[uint64]OutCall),
 		answers: make(map[uint64]string),
 	}
-	w.m = New(Config{
+	cfg := Config{
 		Ref: ref, Behavior: b, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
 		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
-	})
+	}
+	for _, f := range options {
+		f(&cfg)
+	}
+	w.m = New(cfg)
 	return w
 }
 

@@ -93,6 +93,6 @@ func (m *Machine) watchIdle() {
 		m.cancelTimer(m.idle)
 		m.idle = nil
 	case !busy && m.idle == nil:
-		m.idle = m.after(m.kind.IdleAfter, false, m.passivate)
+		m.idle = m.after(m.idleFor(), false, m.passivate)
 	}
 }

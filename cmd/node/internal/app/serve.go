@@ -97,6 +97,12 @@ func (s *server) parts() []part {
 // if it is served.
 func (s *server) kinds() (all map[string]relay.Config, withPlayground bool) {
 	all = maps.Clone(s.cfg.Kinds)
+	for name, kind := range all {
+		if kind.Create == "auto" && s.cfg.Development() {
+			kind.Create = "anyone"
+			all[name] = kind
+		}
+	}
 	if s.cfg.Playground == "off" || s.cfg.Playground == "auto" && len(all) > 0 {
 		return all, false
 	}

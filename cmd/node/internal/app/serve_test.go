@@ -84,6 +84,7 @@ kinds:
     events: {chat: {history: 50}, cursor: {keep: true}}
     profile: [name]
     sync_every: 0s
+    rooms: [main]
 `
 
 func TestConfiguredRoomsRelay(t *testing.T) {

@@ -99,6 +99,10 @@ func (a Auth) Check(bad func(want string, path ...string)) {
 	}
 }
 
+// Development reports whether this is a machine of somebody who tries things
+// out: nobody else can reach it, and nobody has tokens.
+func (c Config) Development() bool { return !c.Auth.WithTokens() && c.Listen.loopback() }
+
 // loopback reports whether only this machine can reach an address.
 func (a Address) loopback() bool {
 	host, _, _ := net.SplitHostPort(string(a))

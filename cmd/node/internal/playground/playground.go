@@ -49,6 +49,7 @@ func Rooms() relay.Config {
 			"latency": {Keep: true, Volatile: true, MaxBytes: 32},
 			"me":      {Keep: true, MaxBytes: 256}, // name and colour, once they were changed
 		},
+		Create:       "anyone", // the page makes its rooms up
 		Profile:      []string{"name", "color"},
 		MaxMembers:   200,
 		SyncEvery:    33 * time.Millisecond,

@@ -17,6 +17,8 @@ const maxHistoryBytes = 16 << 20
 type Config struct {
 	Events       map[string]Event `key:"events" doc:"Events that members may send, by name. The others receive them with the sender's stamp behind."`
 	Profile      []string         `key:"profile" doc:"Keys of the CONNECT payload that all members see, in the synced field members. Their values are texts of at most 64 bytes."`
+	Create       string           `key:"create" default:"auto" oneof:"auto,anyone,users,granted,nobody" doc:"For whom a room begins that does not exist yet: whoever is not anonymous (users), whoever has a token that grants create (granted), anyone or nobody. auto is anyone on a loopback address without tokens, for development, and granted elsewhere."`
+	Rooms        []string         `key:"rooms" doc:"Ids of rooms that exist always."`
 	MaxMembers   int              `key:"max_members" default:"1000" min:"1" max:"100000" doc:"Seats of a room, those kept for a return included."`
 	SyncEvery    time.Duration    `key:"sync_every" default:"33ms" min:"0s" max:"1m" doc:"How long changes of kept values are gathered into one patch. 0s sends each at once."`
 	ResumeWithin time.Duration    `key:"resume_within" default:"0s" min:"0s" max:"24h" doc:"How long the seat of a member that lost its connection is kept, and what it misses with it. 0s keeps none, and clients get no offsets."`
@@ -56,6 +58,12 @@ func (c Config) Check(bad func(want string, path ...string)) {
 	}
 	if remembered > maxHistoryBytes {
 		bad(fmt.Sprintf("history times max_bytes of all events is %d bytes: want at most %d", remembered, maxHistoryBytes), "events")
+	}
+	for _, id := range c.Rooms {
+		if !(actors.RoomRef{Kind: "kind", ID: id}).Valid() {
+			bad("want ids of rooms: [A-Za-z0-9._~:@-]{1,128}", "rooms")
+			break
+		}
 	}
 	for _, key := range c.Profile {
 		if key == "" || len(key) > 64 {

@@ -70,6 +70,8 @@ func New(name string, c Config) actors.Behavior {
 		MaxMembers:   c.MaxMembers,
 		ResumeWithin: c.ResumeWithin,
 		IdleAfter:    c.IdleAfter,
+		Create:       c.policy(),
+		Rooms:        c.Rooms,
 	})
 	for event, e := range c.Events {
 		handle := (*room).relay
@@ -85,6 +87,15 @@ func New(name string, c Config) actors.Behavior {
 		})
 	}
 	return k
+}
+
+// policy says for whom rooms begin. auto that nobody has resolved is granted.
+func (c *Config) policy() actors.CreatePolicy {
+	switch c.Create {
+	case "", "auto":
+		return actors.CreateGranted
+	}
+	return actors.CreatePolicy(c.Create)
 }
 
 // onePayload returns the one argument of an event.
@@ -143,8 +154,12 @@ func (r *room) keep(t *actors.Turn, event string, payload actors.Raw) (Stamp, er
 	return s, nil
 }
 
-// Admit implements actors.Admitter: the profile must be well-formed.
+// Admit implements actors.Admitter: the profile must be well-formed. Whoever is
+// in the room sees its members, so that takes leave to see them.
 func (r *room) Admit(_ *actors.Turn, req *actors.JoinRequest) error {
+	if !req.Member.Permit.May(actors.OpPresence) {
+		return actors.Errorf(actors.CodeForbidden, "the credential does not allow to see who is there")
+	}
 	_, err := readProfile(req.Member, r.config.Profile)
 	return err
 }
@@ -182,20 +197,24 @@ func readProfile(m actors.Member, keys []string) (map[string]string, error) {
 func (r *room) Joined(t *actors.Turn, m actors.Member) {
 	profile, _ := readProfile(m, r.config.Profile) // Admit has seen that it is well-formed
 	r.Members.Set(m.ID, Entry{User: m.UserID, At: m.JoinedAt.UnixMilli(), Profile: profile})
-	r.greet(t, m.ID)
+	r.greet(t, m)
 }
 
 // Resumed implements actors.Resumer: who has missed more than was kept is told
 // the past as a newcomer is.
 func (r *room) Resumed(t *actors.Turn, m actors.Member, recovered bool) {
 	if !recovered {
-		r.greet(t, m.ID)
+		r.greet(t, m)
 	}
 }
 
-func (r *room) greet(t *actors.Turn, id actors.MemberID) {
+// greet tells a member the past, if it may know.
+func (r *room) greet(t *actors.Turn, m actors.Member) {
+	if !m.Permit.May(actors.OpHistory) {
+		return
+	}
 	for _, part := range r.past.greeting() {
-		actors.EmitReserved(t.To(id), historyEvent, part)
+		actors.EmitReserved(t.To(m.ID), historyEvent, part)
 	}
 }
 

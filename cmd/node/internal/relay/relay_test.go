@@ -31,6 +31,9 @@ func lobby() Config {
 
 func open(t *testing.T, c Config) *actorstest.Room {
 	t.Helper()
+	if c.Create == "" {
+		c.Create = "anyone"
+	}
 	return actorstest.Open(t, New("lobby", c), actorstest.Config{Start: time.UnixMilli(1_770_000_000_123)})
 }
 
@@ -223,6 +226,46 @@ func TestAProfileThatDoesNotFitIsRefused(t *testing.T) {
 	}
 	if r.Members() != 0 {
 		t.Error("a refused client has a seat")
+	}
+}
+
+func TestGrantsDecideWhatOfARoomAMemberIsGiven(t *testing.T) {
+	r := open(t, lobby())
+	r.Join(nil).Emit("chat", 1)
+	for name, c := range map[string]struct {
+		ops     []actors.Op
+		want    actors.Code // of the refusal
+		history int
+		chat    actors.Code
+	}{
+		"everything":  {[]actors.Op{actors.OpPublish, actors.OpPresence, actors.OpHistory}, "", 1, ""},
+		"no history":  {[]actors.Op{actors.OpPublish, actors.OpPresence}, "", 0, ""},
+		"no presence": {[]actors.Op{actors.OpPublish, actors.OpHistory}, actors.CodeForbidden, 0, ""},
+		"one event":   {[]actors.Op{actors.OpPublishEvent("note"), actors.OpPresence}, "", 0, actors.CodeForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			grants, err := actors.NewGrants(actors.Grant{Pattern: "lobby/*", Ops: c.ops})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, refused := r.TryJoinWith(actors.Identity{Subject: "u", Grants: grants}, nil)
+			if c.want != "" {
+				if refused == nil || refused.Code != c.want {
+					t.Errorf("refused with %v, want %s", refused, c.want)
+				}
+				return
+			}
+			if refused != nil {
+				t.Fatal(refused)
+			}
+			if got := len(m.Events(historyEvent)); got != c.history {
+				t.Errorf("told the past %d times, want %d", got, c.history)
+			}
+			if _, err := m.Ask("chat", 2); code(err) != c.chat {
+				t.Errorf("chat is answered %v, want %q", err, c.chat)
+			}
+			m.Leave()
+		})
 	}
 }
 
