@@ -167,6 +167,7 @@ const (
 	MaxOwnerBytes  = 64      // of each field of Owner, a batch's ID and a generation
 	MaxRecordKey   = 256     // bytes of a record's key; any bytes but an empty key
 	MaxRecordBytes = 1 << 20 // of a record's value
+	MaxRecordTTL   = 100 * 365 * 24 * time.Hour
 
 	// MaxEpoch is the highest epoch: the largest integer up to which the
 	// numbers of Lua and of JavaScript count one by one.

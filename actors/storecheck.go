@@ -88,7 +88,7 @@ func CheckRecord(key string, value []byte, ttl time.Duration) error {
 		return malformed("a record's key of %d bytes", len(key))
 	case len(value) > MaxRecordBytes:
 		return malformed("a record of %d bytes, more than %d", len(value), MaxRecordBytes)
-	case ttl < 0:
+	case ttl < 0 || ttl > MaxRecordTTL:
 		return malformed("a record that lasts %v", ttl)
 	}
 	return nil

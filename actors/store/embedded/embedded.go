@@ -177,9 +177,13 @@ func (s *Store) Provides(_ context.Context, d actors.Durability) error {
 	return fmt.Errorf("%w: %q, where one process writes one directory", actors.ErrNoDurability, d)
 }
 
-// Close implements actors.Store. It waits for calls under way and writes what
-// is in memory into files, so that the next Open has no log to read. Of a store
-// that has stopped it frees nothing: that is the end of the process's affair.
+// flushTime is how long Close waits for what is in memory to be in files.
+const flushTime = 10 * time.Second
+
+// Close implements actors.Store. It waits for calls under way and, for at most
+// ten seconds, until what is in memory is in files, so that the next Open has
+// no log to read. Of a store that has stopped it frees nothing: that is the
+// end of the process's affair.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	was := s.closed
@@ -192,10 +196,34 @@ func (s *Store) Close() error {
 		return fmt.Errorf("close the store in %s: it stopped: %w", s.dir, err)
 	}
 	s.calls.Wait()
-	if err := errors.Join(s.db.Flush(), s.close(), s.lock.Close()); err != nil {
+	err := s.flush()
+	if s.broken.err() == nil {
+		err = errors.Join(err, s.close(), s.lock.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+// flush writes what is in memory into files. A disk that is full does not keep
+// it: everything is in the log as well.
+func (s *Store) flush() error {
+	done, err := s.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	limit := time.NewTimer(flushTime)
+	defer limit.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-s.broken.stopped:
+		return s.broken.err()
+	case <-limit.C:
+		s.log.Warn("store: closed without writing its memory into files; the next start reads the log", "dir", s.dir)
+		return nil
+	}
 }
 
 // close undoes openPebble and what was started after it.

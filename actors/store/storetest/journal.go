@@ -296,6 +296,7 @@ func (s *suite) malformedCallsDoNothing() {
 		"read without a key":     func() error { _, _, err := s.Read(ctx, ""); return err },
 		"a long record key":      func() error { _, _, err := s.Read(ctx, strings.Repeat("k", actors.MaxRecordKey+1)); return err },
 		"a long record":          func() error { _, err := s.Write(ctx, "k", filled(actors.MaxRecordBytes+1, 'x'), 0, 0); return err },
+		"a time that overflows":  func() error { _, err := s.Write(ctx, "k", []byte("v"), 0, 1<<63-1); return err },
 		"a negative time":        func() error { _, err := s.Write(ctx, "k", []byte("v"), 0, -1); return err },
 	} {
 		s.want(what, call(), actors.ErrMalformed)
