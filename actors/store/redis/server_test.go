@@ -302,10 +302,13 @@ func TestAPromotedReplicaHasWhatWasWaitedFor(t *testing.T) {
 	}
 
 	// A replica that does not answer: the outcome is unknown. Repeating the
-	// batch waits again, although there is nothing left to write.
+	// batch waits again, although there is nothing left to change and another
+	// connection, which has written nothing, may be the one to wait on.
 	replica.Pause()
+	other := open(t, c)
+	defer other.Close() //nolint:errcheck // another test's affair
 	b := &actors.Batch{Owned: o.owned, ID: "unanswered", Durability: o.level, Entries: []actors.Entry{{Key: "50", Value: []byte("value 50")}}}
-	for range 3 {
+	for _, s := range []*redis.Store{s, other, s} {
 		err := s.Append(t.Context(), o.ref, b)
 		if err == nil || errors.Is(err, actors.ErrFenced) || errors.Is(err, actors.ErrUnavailable) {
 			t.Fatalf("append without the replica: %v", err)
