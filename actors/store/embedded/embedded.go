@@ -177,6 +177,11 @@ func (s *Store) Provides(_ context.Context, d actors.Durability) error {
 	return fmt.Errorf("%w: %q, where one process writes one directory", actors.ErrNoDurability, d)
 }
 
+// Stopped returns a channel that is closed when the store has stopped, because
+// the disk refused a write: the process should end, and a new one look what is
+// there.
+func (s *Store) Stopped() <-chan struct{} { return s.broken.stopped }
+
 // flushTime is how long Close waits for what is in memory to be in files.
 const flushTime = 10 * time.Second
 

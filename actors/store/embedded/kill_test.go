@@ -212,6 +212,7 @@ func failFsync(dir string) error {
 			return fmt.Errorf("append while fsync fails: %w, want that its outcome is unknown", err)
 		}
 	}
+	<-s.Stopped()
 	broken.Off() // trying again would succeed, and hide what happened
 	for what, err := range map[string]error{"the same room": w.step(ctx), "another room": other.step(ctx)} {
 		if !errors.Is(err, actors.ErrUnavailable) {

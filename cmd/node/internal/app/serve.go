@@ -35,6 +35,7 @@ type server struct {
 	quit    context.CancelFunc // stops the server as a signal does
 
 	telemetry *telemetry.Telemetry
+	store     actors.Store // nil: of the node's own making
 	node      *node.Node
 	transport *transport.Handler
 	governor  *governor.Governor
@@ -89,6 +90,9 @@ func (s *server) parts() []part {
 	parts := []part{s.telemetryPart(), s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart(), s.readyPart()}
 	if s.cfg.Admin.Listen != "" {
 		parts = slices.Insert(parts, 1, s.adminPart())
+	}
+	if s.cfg.Store != "" {
+		parts = slices.Insert(parts, 1, s.storePart())
 	}
 	return parts
 }
@@ -159,6 +163,7 @@ func (s *server) nodePart() part {
 			s.node, err = node.New(node.Config{
 				Kinds:          kinds,
 				Authenticator:  authenticator,
+				Store:          s.store,
 				MaxConnections: connections(s.cfg.Transport.MaxConnections, openFiles()),
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows
 				Logger:         s.logger("node"),

@@ -25,6 +25,7 @@ type Config struct {
 	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
 	Auth       Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
 	Telemetry  Telemetry               `key:"telemetry" doc:"Traces and metrics."`
+	Store      string                  `key:"store" doc:"Directory in which rooms that last are kept, by this process alone. Empty means its memory."`
 	Transport  Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
 	Kinds      map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
 }
