@@ -19,6 +19,7 @@ import (
 //	e/<sequence>       a reliable event, of kinds that resume
 //	c/<subject>/<cid>  what a command was answered
 //	s/<member>         a seat, of kinds that resume or hibernate
+//	l/<member>         up to where its events had their turns: storedMark
 //	a/<name>           an alarm: when, in milliseconds since 1970
 //	m                  about the whole: storedMeta
 const (
@@ -26,6 +27,7 @@ const (
 	areaEvent   = "e/"
 	areaCommand = "c/"
 	areaSeat    = "s/"
+	areaMark    = "l/"
 	areaAlarm   = "a/"
 	keyMeta     = "m"
 )
@@ -87,6 +89,7 @@ type stored struct {
 	events   []keptEvent // ascending
 	seats    []*member   // in the order of joining
 	away     map[actors.MemberID]time.Time
+	marks    map[actors.MemberID]storedMark
 	commands []foundCommand // in the order in which they came
 	alarms   map[string]time.Time
 }
@@ -101,6 +104,7 @@ func parseStored(entries []actors.Entry) (*stored, error) {
 	s := &stored{
 		fields: make(map[string]map[string]json.RawMessage),
 		away:   make(map[actors.MemberID]time.Time), alarms: make(map[string]time.Time),
+		marks: make(map[actors.MemberID]storedMark),
 	}
 	for _, e := range entries {
 		if err := s.parse(e); err != nil {
@@ -136,6 +140,8 @@ func (s *stored) parse(e actors.Entry) error {
 		}
 		s.fields[name][key] = e.Value
 		return nil
+	case areaMark:
+		return s.parseMark(actors.MemberID(rest), e.Value)
 	case areaEvent:
 		return s.parseEvent(rest, e.Value)
 	case areaSeat:

@@ -17,7 +17,9 @@ const creditEvery = 8
 func (m *Machine) Event(now time.Time, e *wire.Event) {
 	m.step(now, func() {
 		if mem := m.accept(e); mem != nil {
+			written := m.journal.writes
 			m.event(mem, e)
+			m.storeMark(mem, written)
 			m.credit(mem)
 		}
 	})
@@ -47,11 +49,19 @@ func (m *Machine) accept(e *wire.Event) *member {
 	return mem
 }
 
+// credit tells the connection now and then that events are done, once what
+// they changed is durable: it forgets them then.
 func (m *Machine) credit(mem *member) {
-	if mem.link-mem.credited >= creditEvery && mem.Connected {
-		mem.credited = mem.link
-		m.effect.Tell(mem.conn, &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: mem.link, Epoch: m.epoch})
+	if mem.link-mem.credited < creditEvery || !mem.Connected {
+		return
 	}
+	mem.credited = mem.link
+	c := &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: mem.link, Epoch: m.epoch}
+	if pending := m.journal.pending(); pending > 0 {
+		m.depending(pending, func() { m.hold(held{leave: func() { m.effect.Tell(c.Conn, c) }}) })
+		return
+	}
+	m.effect.Tell(c.Conn, c)
 }
 
 func (m *Machine) event(mem *member, e *wire.Event) {

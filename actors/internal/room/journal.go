@@ -25,6 +25,7 @@ type journal struct {
 	bytes  int       // of all of these
 	last   uint64    // number of the latest batch
 	done   uint64    // every batch up to this one is durable
+	writes uint64    // entries that were set or removed
 
 	described bool // this activation has stored storedMeta
 	agenda    agenda
@@ -79,6 +80,7 @@ func (j *journal) write(key string, value []byte) uint64 {
 
 func (j *journal) put(b *batch, key string, value []byte) {
 	n := len(value)
+	j.writes++
 	if i, ok := b.at[key]; ok {
 		n -= len(b.entries[i].Value)
 		b.entries[i].Value = value

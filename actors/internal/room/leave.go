@@ -96,6 +96,7 @@ func (m *Machine) takeUpSeats(s *stored) {
 	for _, mem := range s.seats {
 		mem.admitted.generation, mem.admitted.tag = m.history.generation, m.history.tag
 		mem.Permit = mem.Identity.In(m.namespace)
+		s.markOf(mem)
 		mem.commands = m.commandsOf(mem)
 		m.members.add(mem)
 		if until, away := s.away[mem.ID]; away && m.resumes() {

@@ -106,7 +106,7 @@ func (m *Machine) storeSeat(mem *member) uint64 {
 func (m *Machine) forgetSeat(mem *member) []actors.Entry {
 	var gone []actors.Entry
 	if m.keepsSeats() {
-		gone = append(gone, actors.Entry{Key: seatKey(mem.ID)})
+		gone = append(gone, actors.Entry{Key: seatKey(mem.ID)}, actors.Entry{Key: markKey(mem.ID)})
 	}
 	if m.journal.lasts && mem.Identity.Subject == "" {
 		for _, c := range mem.commands.order {
