@@ -106,10 +106,10 @@ func (s *suite) recordsCompareAndSet() {
 func (s *suite) recordsEnd() {
 	long := s.write("long", "v", 0, time.Hour)
 	forever := s.write("for ever", "v", 0, 0)
-	short := s.write("short", "v", 0, 30*time.Millisecond)
-	renewed := s.write("renewed", "v", 0, 30*time.Millisecond)
-	renewed = s.write("renewed", "w", renewed, time.Hour)
-	unlimited := s.write("unlimited", "w", s.write("unlimited", "v", 0, 30*time.Millisecond), 0)
+	const soon = time.Second // and more than a busy machine takes between two writes
+	renewed := s.write("renewed", "w", s.write("renewed", "v", 0, soon), time.Hour)
+	unlimited := s.write("unlimited", "w", s.write("unlimited", "v", 0, soon), 0)
+	short := s.write("short", "v", 0, soon) // ends after the others would have
 	s.eventually("the record is over", func() bool { _, version := s.read("short"); return version == 0 })
 	_, err := s.Write(s.Context(), "short", []byte("w"), short, 0)
 	s.want("write at the version that is over", err, actors.ErrVersion)
