@@ -2,8 +2,15 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -136,5 +143,44 @@ func TestAnIssuerThatDoesNotAnswerRefusesTokensAndNothingElse(t *testing.T) {
 	}
 	if status, _ := get(t, r.url+"/readyz"); status != 200 {
 		t.Errorf("the server is not ready: %d", status)
+	}
+}
+
+// TestKeysThatAnIssuerPublishesAreUsed has an issuer on https with a
+// certificate of its own.
+func TestKeysThatAnIssuerPublishesAreUsed(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "dev.key")
+	if _, err := run(t, nil, "token", "key", "--method=EdDSA", "--out", key); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","use":"sig","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public.(ed25519.PublicKey)))
+	}))
+	defer issuer.Close()
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, "--config", file(t, lobby+"auth: {issuer: dev, audience: parlor, jwks: '"+issuer.URL+"/jwks.json', jwks_ca: "+ca+"}\n"))
+	of := func(kid string) string {
+		return tokenOf(t, "--issuer=dev", "--audience=parlor", "--subject=ada", "--key-file", key, "--method=EdDSA", "--key-id", kid)
+	}
+	for kid, want := range map[string]string{"k1": "entered", "k2": "unauthorized"} {
+		if got := connect(t, r, transporttest.Options{}, "/lobby/main", of(kid)); got != want {
+			t.Errorf("a token of key %s: %s, want %s", kid, got, want)
+		}
+	}
+	if strings.Contains(r.log.String(), "cannot be fetched") {
+		t.Error("the log complains")
 	}
 }
