@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
@@ -52,6 +53,41 @@ func TestKeysAreOfTheTypeAndStrengthOfTheirMethod(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		} else if strings.Contains(err.Error(), string(secret[:16])) {
 			t.Errorf("%s: the secret is in the error: %v", name, err)
+		}
+	}
+}
+
+func TestATokenWithoutAKidNeedsTheOnlyKeyOfItsMethod(t *testing.T) {
+	other, err := jwtauth.NewKey("other", jwtauth.HS256, []byte("0123456789abcdefghijklmnopqrstuvwxyz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nameless, err := jwtauth.NewKey("", jwtauth.HS256, issuer.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := json.Marshal(issuer.Claims())
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := issuer.Sign(jwtauth.HS256, `{"alg":"HS256","kid":"hs"}`, string(claims))
+	unnamed := issuer.Sign(jwtauth.HS256, `{"alg":"HS256"}`, string(claims))
+	for name, c := range map[string]struct {
+		keys           []jwtauth.Key
+		named, unnamed bool
+	}{
+		"one key":              {issuer.Keys(), true, true},
+		"two keys":             {append(issuer.Keys(), other), true, false},
+		"one without a name":   {[]jwtauth.Key{nameless}, true, true},
+		"that and another one": {[]jwtauth.Key{nameless, other}, true, false},
+		"only another one":     {[]jwtauth.Key{other}, false, false},
+	} {
+		a := authenticator(t, func(cfg *jwtauth.Config) { cfg.Keys = c.keys })
+		if _, err := a.Verify(t.Context(), named); (err == nil) != c.named {
+			t.Errorf("%s: a token that names its key: %v", name, err)
+		}
+		if _, err := a.Verify(t.Context(), unnamed); (err == nil) != c.unnamed {
+			t.Errorf("%s: a token that names none: %v", name, err)
 		}
 	}
 }

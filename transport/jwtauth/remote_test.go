@@ -314,6 +314,16 @@ func TestManyTokensCauseOneFetch(t *testing.T) {
 	}
 }
 
+func TestAFetchOutlivesWhoCausedIt(t *testing.T) {
+	p := publish(t, "k1")
+	a := p.authenticator(JWKS{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, found, err := a.remote.find(ctx, ES256, "k1"); !found || err != nil {
+		t.Errorf("found %v, %v: others wait for the same keys", found, err)
+	}
+}
+
 func TestOnlyKeysForSignaturesOfOurMethodsAreTaken(t *testing.T) {
 	text, err := GenerateKey(ES256)
 	if err != nil {

@@ -158,8 +158,8 @@ func readHeader(data []byte) (id string, err error) {
 		case "crit", "b64", "jku", "jwk", "x5u", "x5c", "cty", "zip", "enc":
 			return "", fmt.Errorf("%s is not allowed", m.key)
 		case "kid":
-			if id, err = text(m.value); err != nil || id == "" || len(id) > maxKeyID {
-				return "", fmt.Errorf("kid: want a text of 1 to %d bytes", maxKeyID)
+			if id, err = text(m.value); err != nil || id == "" {
+				return "", errors.New("kid: want a text that is not empty")
 			}
 		case "typ":
 			if typ, err := text(m.value); err != nil || !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "at+jwt") {

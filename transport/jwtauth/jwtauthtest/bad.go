@@ -251,7 +251,7 @@ func (i *Issuer) times() map[string]string {
 		"an end that is true":                i.With("exp", true),
 		"an end far away":                    i.With("exp", at(100*365*24*time.Hour)),
 		"an end beyond numbers":              i.With("exp", json.Number("1e300")),
-		"an end before 1970":                 i.With("exp", -1),
+		"an end before 1970":                 i.With("exp", -1, "iat", nil),
 		"more than a day":                    i.With("iat", at(0), "exp", at(25*time.Hour)),
 		"more than a day, without its start": i.With("iat", nil, "exp", at(25*time.Hour)),
 		"a start in the future":              i.With("iat", at(20*time.Minute)),
