@@ -67,6 +67,7 @@ type Room struct {
 	away       bool          // the store does not answer
 	batch      *actors.Batch // on its way to the store; nil: none is
 	destroying bool          // the store was asked to forget the room
+	asleep     bool          // the room hibernates
 }
 
 // Open opens a room. The test fails if the kind is wrong.
@@ -119,13 +120,18 @@ func (l testLog) Write(b []byte) (int, error) { l.t.Logf("%s", b); return len(b)
 func (r *Room) wake() {
 	r.epoch++
 	r.destroying = false
-	r.machine = room.New(room.Config{
-		Ref: r.ref, Behavior: r.kind, Log: r.cfg.Log, Rand: r.rand, NewID: r.newID, Effects: (*effects)(r),
-	})
 	loaded := room.Loaded{Epoch: r.epoch}
 	if r.kind.Lasts() {
 		loaded = r.load()
 	}
+	r.start(loaded)
+}
+
+// start makes a machine for the present activation.
+func (r *Room) start(loaded room.Loaded) {
+	r.machine = room.New(room.Config{
+		Ref: r.ref, Behavior: r.kind, Log: r.cfg.Log, Rand: r.rand, NewID: r.newID, Effects: (*effects)(r),
+	})
 	r.machine.Start(r.now, loaded)
 	r.settle()
 }
@@ -175,9 +181,7 @@ func (r *Room) Advance(d time.Duration) {
 func (r *Room) wakeDue(agenda bool) {
 	if agenda {
 		r.agenda = time.Time{}
-		if !r.Awake() {
-			r.wake()
-		}
+		r.awaken()
 		r.machine.Due(r.now)
 	} else {
 		r.machine.Wake(r.now)
@@ -203,8 +207,18 @@ func (r *Room) Ref() actors.RoomRef { return r.ref }
 func (r *Room) Members() int { return r.machine.Members() }
 
 // Awake reports whether the room is in memory: an empty one leaves it after
-// KindConfig.IdleAfter. The next Join or Call wakes it with what is durable.
-func (r *Room) Awake() bool { return !r.machine.Retired() }
+// KindConfig.IdleAfter, one whose members are quiet after
+// KindConfig.HibernateAfter. Whoever wants something of it next wakes it with
+// what is durable.
+func (r *Room) Awake() bool { return !r.machine.Retired() && !r.asleep }
+
+// awaken wakes the room if it is not in memory.
+func (r *Room) awaken() {
+	r.rouse()
+	if r.machine.Retired() {
+		r.wake()
+	}
+}
 
 // Call sends an event from Go code, as Node.Call does, and decodes the answer
 // into result unless that is nil. A handler that answers later must have
@@ -215,9 +229,7 @@ func (r *Room) Call(event string, payload, result any) error {
 	if err != nil {
 		r.t.Fatalf("actorstest: %v", err)
 	}
-	if !r.Awake() {
-		r.wake()
-	}
+	r.awaken()
 	var got actors.Raw
 	var failed *actors.Error
 	answered := false
@@ -306,6 +318,8 @@ func (e *effects) Append(a room.Append) {
 }
 
 func (e *effects) Schedule(at time.Time) { e.agenda = at }
+
+func (e *effects) Hibernate(owned actors.Owned, _ []string) { e.asleep, e.owned = true, owned }
 
 func (e *effects) Destroy() {
 	e.destroying = true

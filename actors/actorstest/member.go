@@ -96,9 +96,7 @@ func (r *Room) TryJoinWith(id actors.Identity, auth any) (*Member, *actors.Error
 
 func (m *Member) connect(pid, offset string) {
 	r := m.room
-	if !r.Awake() {
-		r.wake()
-	}
+	r.awaken()
 	r.nextID++
 	m.conn = r.nextID
 	r.members[m.conn] = m
@@ -149,6 +147,7 @@ func (m *Member) send(event string, args []any, ack bool) uint64 {
 	m.link++
 	m.ackID++
 	e := &wire.Event{Room: m.room.ref, Conn: m.ref(), Member: m.id, Link: m.link, ID: m.ackID, HasID: ack, Data: raw}
+	m.room.rouse()
 	m.room.machine.Event(m.room.now, e)
 	m.room.settle()
 	return m.ackID
@@ -232,6 +231,7 @@ func (m *Member) Drop() { m.gone(actors.ReasonTransportClosed) }
 
 func (m *Member) gone(why actors.LeaveReason) {
 	r := m.room
+	r.rouse()
 	r.machine.Leave(r.now, &wire.Leave{Room: r.ref, Conn: m.ref(), Member: m.id, Why: why})
 	delete(r.members, m.conn)
 	r.settle()
@@ -307,6 +307,7 @@ func (s *socket) Close(why actors.LeaveReason) {
 		s.closed = why
 		m, conn := (*Member)(s), s.conn
 		s.room.queue = append(s.room.queue, func() {
+			s.room.rouse()
 			s.room.machine.Leave(s.room.now, &wire.Leave{Room: s.room.ref, Conn: wire.ConnRef{Node: "test", ID: conn}, Member: m.id, Why: why})
 		})
 	}
@@ -357,6 +358,6 @@ func (m *Member) event(p *actors.Packet) {
 			m.room.t.Fatalf("actorstest: %v", err)
 		}
 		ack := &wire.Ack{Room: m.room.ref, Conn: m.ref(), Member: m.id, ID: p.ID, Data: raw}
-		m.room.queue = append(m.room.queue, func() { m.room.machine.Ack(m.room.now, ack) })
+		m.room.queue = append(m.room.queue, func() { m.room.rouse(); m.room.machine.Ack(m.room.now, ack) })
 	}
 }

@@ -23,9 +23,15 @@ func (r *Room) load() room.Loaded {
 	if err != nil {
 		r.t.Fatalf("actorstest: claim: %v", err)
 	}
+	return r.read(owned)
+}
+
+// read loads a room that is the present activation's.
+func (r *Room) read(owned actors.Owned) room.Loaded {
+	r.t.Helper()
 	r.owned = owned
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
-	err = r.cfg.Store.Load(ctx, r.ref, owned, func(key string, value []byte) error {
+	err := r.cfg.Store.Load(context.Background(), r.ref, owned, func(key string, value []byte) error {
 		l.Entries = append(l.Entries, actors.Entry{Key: key, Value: value})
 		return nil
 	})
@@ -48,6 +54,14 @@ func (r *Room) commit() {
 	}
 }
 
+// rouse wakes a room that hibernates.
+func (r *Room) rouse() {
+	if r.asleep {
+		r.asleep = false
+		r.start(r.read(r.owned))
+	}
+}
+
 // StoreAway makes the store not answer, or answer again. Meanwhile what turns
 // change in durable fields is not durable, and members see nothing of it.
 func (r *Room) StoreAway(away bool) {
@@ -60,6 +74,7 @@ func (r *Room) StoreAway(away bool) {
 // connections are closed; they come back with Member.Return.
 func (r *Room) Restart() {
 	r.t.Helper()
+	r.rouse()
 	r.machine.Close(r.now, actors.ReasonShutdown)
 	r.settle()
 	if r.Awake() {
@@ -76,7 +91,7 @@ func (r *Room) Crash() {
 	for _, m := range r.members {
 		m.joined, m.closed = false, actors.ReasonNodeLost
 	}
-	r.away, r.batch, r.destroying = false, nil, false
+	r.away, r.batch, r.destroying, r.asleep = false, nil, false, false
 	r.connectNode()
 	r.wake()
 }

@@ -83,6 +83,13 @@ func (a *archive) claim() (room.Loaded, error) {
 		a.owned = owned
 		a.mu.Unlock()
 	}
+	return a.load(owned)
+}
+
+// load loads what is stored of a room that is this activation's.
+func (a *archive) load(owned actors.Owned) (room.Loaded, error) {
+	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
+	defer cancel()
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
 	err := again(ctx, func(ctx context.Context) error {
 		l.Entries = nil

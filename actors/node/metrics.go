@@ -21,7 +21,7 @@ type meters struct {
 }
 
 type statMeters struct {
-	connections, rooms, clients, members, packets, states, conflated, dropped, limited, links metric.Int64Observable
+	connections, rooms, asleep, clients, members, packets, states, conflated, dropped, limited, links metric.Int64Observable
 }
 
 // Boundaries of histograms, in seconds: from a turn that does nothing to one
@@ -55,6 +55,7 @@ func (n *Node) observe(meter metric.Meter) error {
 		stats: statMeters{
 			connections: level("connections", "{connection}", "Socket.IO connections."),
 			rooms:       level("rooms", "{room}", "Rooms in memory, those of gateways included."),
+			asleep:      level("rooms_asleep", "{room}", "Rooms that hibernate."),
 			clients:     level("clients", "{client}", "Clients of gateways, those that are away and may recover included."),
 			members:     level("members", "{member}", "Connected members of rooms: one client in three rooms is three."),
 			packets:     counter("deliveries", "{packet}", "Packets handed to sockets: one broadcast to ten members is ten."),
@@ -82,6 +83,7 @@ func (n *Node) observe(meter metric.Meter) error {
 func (m *statMeters) publish(o metric.Observer, s Stats) {
 	o.ObserveInt64(m.connections, s.Connections)
 	o.ObserveInt64(m.rooms, s.Rooms)
+	o.ObserveInt64(m.asleep, s.RoomsAsleep)
 	o.ObserveInt64(m.clients, s.Clients)
 	o.ObserveInt64(m.members, int64(s.Members))
 	o.ObserveInt64(m.packets, int64(s.Packets))

@@ -158,6 +158,7 @@ type Node struct {
 	callID      atomic.Uint64
 	live        atomic.Int64 // connections
 	rooms       atomic.Int64 // rooms in memory
+	asleep      atomic.Int64 // rooms that hibernate, of those in rooms
 	emitID      atomic.Uint64
 	liveClients atomic.Int64 // clients of gateways
 	linksLost   atomic.Uint64

@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -23,6 +21,7 @@ type roomActor struct {
 	node   *Node
 	ref    actors.RoomRef
 	epoch  uint64 // of a room that is not kept
+	kind   actors.Behavior
 	fan    *fan
 	ctx    context.Context // ends when the room leaves memory
 	cancel context.CancelFunc
@@ -30,8 +29,9 @@ type roomActor struct {
 
 	// Owned by Receive.
 	self     *actor.PID
-	machine  *room.Machine
-	store    *archive // nil: nothing is kept of the kind
+	machine  *room.Machine // nil while the room hibernates
+	asleep   *sleeper      // nil: the room is awake
+	store    *archive      // nil: nothing is kept of the kind
 	out      callTable
 	incoming map[uint64]*roomCall
 	inID     uint64
@@ -59,16 +59,12 @@ type (
 )
 
 func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64, owned actors.Owned) *actor.PID {
-	r := &roomActor{node: n, ref: ref, epoch: epoch, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
+	r := &roomActor{node: n, ref: ref, kind: kind, epoch: epoch, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
 	if n.meters.wait != nil {
 		r.waits.waited = n.meters.waited
 	}
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
-	r.machine = room.New(room.Config{
-		Ref: ref, Behavior: kind, Begin: n.house.begin, Authenticates: n.cfg.Authenticator != nil,
-		Log:  n.log.With(slog.String("room", ref.String())),
-		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
-	})
+	r.machine = r.newMachine()
 	if kind.Lasts() {
 		r.store = &archive{node: n, ref: ref, owned: owned, placed: owned.Owner != actors.Owner{}}
 	}
@@ -86,8 +82,20 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		}
 	}()
 	now := time.Now()
+	msg := r.node.tracing.taken(ctx.Message())
+	if r.asleep == nil || !r.sleeping(msg) {
+		r.take(ctx, msg, now)
+	}
+	r.drowse(ctx, now)
+	if r.machine != nil {
+		r.arm(now)
+	}
+}
+
+// take hands a message to the machine.
+func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	m := r.machine
-	switch msg := r.node.tracing.taken(ctx.Message()).(type) {
+	switch msg := msg.(type) {
 	case *actor.Started:
 		r.self = ctx.Self()
 		r.out = newCallTable(r.node, r.self)
@@ -147,7 +155,6 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	case leaveNow:
 		ctx.Stop(r.self)
 	}
-	r.arm(now)
 }
 
 // event runs the turn of an event, in a span if it is traced.
@@ -212,7 +219,7 @@ func (r *roomActor) abandon() {
 			r.Retire()
 		}
 	}()
-	if !r.machine.Retired() {
+	if r.machine != nil && !r.machine.Retired() {
 		r.machine.Abandon(time.Now(), actors.ReasonShutdown)
 	}
 }

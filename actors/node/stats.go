@@ -6,6 +6,7 @@ package node
 type Stats struct {
 	Connections int64 // Socket.IO connections
 	Rooms       int64 // rooms in memory, those of gateways included
+	RoomsAsleep int64 // rooms that hibernate
 	Clients     int64 // clients of gateways, those that are away and may recover included
 	Members     int   // connected members of all rooms: one client in three rooms is three
 
@@ -35,7 +36,8 @@ const (
 
 // Stats returns the node's counts. It does not block.
 func (n *Node) Stats() Stats {
-	s := Stats{Connections: n.live.Load(), Rooms: n.rooms.Load(), Clients: n.liveClients.Load(), LinksLost: n.linksLost.Load(), Limited: n.house.limited()}
+	s := Stats{Connections: n.live.Load(), RoomsAsleep: n.asleep.Load(), Clients: n.liveClients.Load(), LinksLost: n.linksLost.Load(), Limited: n.house.limited()}
+	s.Rooms = max(0, n.rooms.Load()-s.RoomsAsleep)
 	for _, f := range n.fans {
 		shard := f.machine.Stats()
 		s.Members += shard.Members

@@ -48,6 +48,7 @@ func (m *Machine) goOn(mem *member, j *wire.Join) {
 // are not waited for.
 func (m *Machine) NodeLost(now time.Time, name string) {
 	m.step(now, func() {
+		m.stir()
 		for _, p := range m.joins {
 			if p.join.Conn.Node == name {
 				m.leaveEarly(p)

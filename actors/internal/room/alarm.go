@@ -109,15 +109,10 @@ func (m *Machine) takeUpAlarms(alarms map[string]time.Time) {
 // wakeAt is when the room has to be woken if it is not in memory by then: for
 // an alarm, to let go of seats that nobody returns to, or to be destroyed.
 func (m *Machine) wakeAt() time.Time {
-	var at time.Time
+	at := m.alarmAt()
 	earlier := func(t time.Time) {
 		if at.IsZero() || t.Before(at) {
 			at = t
-		}
-	}
-	if m.hooks.Alarm != nil {
-		for _, a := range m.alarms {
-			earlier(a.at)
 		}
 	}
 	if m.keepsSeats() && m.members.len() > 0 {
@@ -125,6 +120,18 @@ func (m *Machine) wakeAt() time.Time {
 	}
 	if m.kind.Retention > 0 {
 		earlier(m.used.Add(m.kind.Retention))
+	}
+	return at
+}
+
+// alarmAt is when the first alarm is due; the zero Time if there is none.
+func (m *Machine) alarmAt() (at time.Time) {
+	if m.hooks.Alarm != nil {
+		for _, a := range m.alarms {
+			if at.IsZero() || a.at.Before(at) {
+				at = a.at
+			}
+		}
 	}
 	return at
 }
@@ -154,11 +161,11 @@ func (m *Machine) sooner() time.Time {
 // every change.
 func (m *Machine) reschedule() {
 	g := &m.journal.agenda
-	if !m.journal.lasts || m.abandoned || m.retired || m.phase == opening || !m.journal.idle() || !m.journal.written() {
+	if !m.journal.lasts || m.abandoned || m.retired || m.phase == opening || m.phase == asleep || !m.journal.idle() || !m.journal.written() {
 		return
 	}
 	over := g.known && !g.at.IsZero() && !g.at.After(m.now)
-	if !over && !(m.phase == retiring && (g.stale || !g.known)) {
+	if !over && !(m.phase == retiring && (g.stale || !g.known || m.destroyed)) {
 		return
 	}
 	want := m.wakeAt()

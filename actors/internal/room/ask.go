@@ -56,6 +56,7 @@ func (m *Machine) startAsk(a *ask, out *actors.Outgoing) {
 // Ack hands in a client's acknowledgement.
 func (m *Machine) Ack(now time.Time, e *wire.Ack) {
 	m.step(now, func() {
+		m.stir()
 		mem := m.members.byID[e.Member]
 		i, found := m.findAsk(e.ID)
 		if !found || mem == nil || mem.conn != e.Conn {

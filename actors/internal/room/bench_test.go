@@ -30,6 +30,7 @@ func (*sink) Answer(uint64, actors.Raw, *actors.Error) {}
 func (*sink) Append(Append)                            {}
 func (*sink) Schedule(time.Time)                       {}
 func (*sink) Destroy()                                 {}
+func (*sink) Hibernate(actors.Owned, []string)         {}
 func (*sink) Retire()                                  {}
 
 type point struct{ X, Y int }

@@ -61,6 +61,7 @@ func firstValue(r actors.Raw) actors.Raw {
 func (m *Machine) Call(now time.Time, id uint64, event string, payload actors.Raw) {
 	r := &request{m: m, id: id, event: actors.Event{Name: event, WantsAck: true}}
 	m.step(now, func() {
+		m.stir()
 		m.whenOpen(waiter{
 			func() { m.call(r, payload) },
 			func(err *actors.Error) { r.answer(actors.Raw{}, err) },
@@ -83,7 +84,7 @@ func (m *Machine) call(r *request, payload actors.Raw) {
 	}
 	r.event.Args = actors.Args{List: args, Attachments: payload.Attachments}
 	if failed := r.handle(actors.Cause{Event: r.event.Name}, ""); failed != nil {
-		m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
+		r.fail(failed)
 		return
 	}
 	m.begun()

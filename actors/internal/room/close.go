@@ -54,7 +54,7 @@ func (m *Machine) destroy() {
 // end takes everybody out, each with r, and ends the activation: the hooks Left
 // and Closing follow. It does nothing if the end has begun.
 func (m *Machine) end(why actors.LeaveReason, r wire.Remove) {
-	if m.phase == ending || m.phase == draining || m.phase == retiring {
+	if m.phase == ending || m.phase >= draining {
 		return
 	}
 	instance := m.phase == open
@@ -95,6 +95,12 @@ func (m *Machine) drain() {
 	if m.phase = retiring; m.journal.lasts {
 		m.phase = draining
 	}
+}
+
+// settled reports whether the store knows all that it is to know, and the
+// world all that it is to see.
+func (m *Machine) settled() bool {
+	return m.journal.idle() && len(m.gate.queue) == 0 && (m.journal.gone || !m.destroyed || !m.journal.lasts)
 }
 
 // retire leaves: whoever waits for an answer is told, behind Retire, to ask

@@ -39,6 +39,7 @@ func (w *world) join(options ...joinOption) *client {
 		o(j)
 	}
 	c := &client{w: w, conn: j.Conn, asked: j.Member}
+	w.wake()
 	w.m.Join(w.now, j)
 	w.settle()
 	return c
@@ -103,6 +104,7 @@ func (c *client) tell(payload string) { c.event(payload, 0, false) }
 
 func (c *client) event(payload string, id uint64, ack bool) {
 	c.link++
+	c.w.wake()
 	c.w.m.Event(c.w.now, &wire.Event{
 		Room: ref, Conn: c.conn, Member: c.id(), Link: c.link, ID: id, HasID: ack, Data: actors.Raw{JSON: []byte(payload)},
 	})
@@ -110,11 +112,13 @@ func (c *client) event(payload string, id uint64, ack bool) {
 }
 
 func (c *client) ack(id uint64, payload string) {
+	c.w.wake()
 	c.w.m.Ack(c.w.now, &wire.Ack{Room: ref, Conn: c.conn, Member: c.id(), ID: id, Data: actors.Raw{JSON: []byte(payload)}})
 	c.w.settle()
 }
 
 func (c *client) leave(why actors.LeaveReason) {
+	c.w.wake()
 	c.w.m.Leave(c.w.now, &wire.Leave{Room: ref, Conn: c.conn, Member: c.id(), Why: why})
 	c.w.settle()
 }
@@ -127,6 +131,7 @@ func (c *client) back(offset string, options ...joinOption) *client {
 
 // call hands in a Call.
 func (w *world) call(id uint64, event, payload string) {
+	w.wake()
 	w.m.Call(w.now, id, event, actors.Raw{JSON: []byte(payload)})
 	w.settle()
 }

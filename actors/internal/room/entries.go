@@ -22,6 +22,7 @@ import (
 //	l/<member>         up to where its events had their turns: storedMark
 //	a/<name>           an alarm: when, in milliseconds since 1970
 //	m                  about the whole: storedMeta
+//	h                  what a room that hibernates wakes up with: storedSleep
 const (
 	areaField   = "f/"
 	areaEvent   = "e/"
@@ -92,6 +93,7 @@ type stored struct {
 	marks    map[actors.MemberID]storedMark
 	commands []foundCommand // in the order in which they came
 	alarms   map[string]time.Time
+	sleep    *storedSleep // nil: the room has never hibernated
 }
 
 type foundCommand struct {
@@ -157,6 +159,8 @@ func (s *stored) parse(e actors.Entry) error {
 		return err
 	case keyMeta:
 		return json.Unmarshal(e.Value, &s.meta)
+	case keySleep:
+		return s.parseSleep(e.Value)
 	}
 	return fmt.Errorf("it is of no known area")
 }

@@ -17,6 +17,7 @@ const creditEvery = 8
 func (m *Machine) Event(now time.Time, e *wire.Event) {
 	m.step(now, func() {
 		if mem := m.accept(e); mem != nil {
+			m.stir()
 			written := m.journal.writes
 			m.event(mem, e)
 			m.storeMark(mem, written)
@@ -99,7 +100,7 @@ func (m *Machine) event(mem *member, e *wire.Event) {
 	r.event.Args = actors.Args{List: args, Attachments: e.Data.Attachments}
 	r.event.WantsAck = e.HasID
 	if failed := r.handle(actors.Cause{Member: mem.Member, Event: r.event.Name}, cid); failed != nil {
-		m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
+		r.fail(failed)
 	}
 }
 

@@ -23,6 +23,7 @@ type pendingJoin struct {
 // there. A connection that asks for another member has left the one before.
 func (m *Machine) Join(now time.Time, j *wire.Join) {
 	m.step(now, func() {
+		m.stir()
 		if m.phase == retiring {
 			m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member})
 			return

@@ -66,7 +66,7 @@ func TestAKeptRoomKeepsItsPromisesWhateverHappens(t *testing.T) {
 			"append":  m.act(m.append),
 			"appends": m.act(m.append),
 			"close": m.act(func() {
-				if m.pick(20) == 0 {
+				if m.pick(20) == 0 && m.w.m.phase != asleep {
 					m.w.m.Close(m.w.now, actors.ReasonShutdown)
 				}
 			}),
@@ -127,6 +127,7 @@ func newKeptModel(t *rapid.T) *keptModel {
 		t.All().Volatile().Emit("cursor", m.sent)
 		return nil, nil
 	}
+	m.hibernates = true
 	m.open(t)
 	m.w = newWorld(t, m.behavior)
 	m.w.watch, m.w.user = m.watch, "ada"
@@ -264,6 +265,8 @@ func (m *keptModel) watch(node string, item wire.Item) {
 		m.learnState(it.Changes)
 	case wire.Mirror:
 		m.learnState(it.Entries)
+	case wire.Remove:
+		maps.DeleteFunc(m.live, func(_ uint64, at string) bool { return at == node })
 	case wire.Admit:
 		if m.w.m.keepsSeats() && !m.w.m.destroyed && m.w.kept.entries[seatKey(it.Member)] == "" && m.w.m.members.byID[it.Member] != nil {
 			m.t.Fatalf("%s is admitted, and its seat is not stored; %s", it.Member, m.story())
@@ -390,7 +393,7 @@ func (m *keptModel) story() string {
 // check holds the room and its store to what is true after every step.
 func (m *keptModel) check() {
 	if len(m.live) > 0 {
-		m.t.Fatalf("events %v are missing for who returned", m.live)
+		m.t.Fatalf("events %v are missing for who returned; %s", m.live, m.story())
 	}
 	for key := range m.seen {
 		if n := m.w.kept.entries[fieldKey("notes", key)]; n != "1" {
@@ -408,6 +411,10 @@ func (m *keptModel) check() {
 		}
 	}
 	room := m.w.m
+	if room.phase == asleep {
+		m.checkAsleep()
+		return
+	}
 	if len(m.broken) > 0 || m.depth != 0 {
 		m.t.Fatalf("user code saw: %q, %d", m.broken, m.depth)
 	}
@@ -417,7 +424,7 @@ func (m *keptModel) check() {
 	if room.gate.need != 0 || room.gate.bytes < 0 || room.gate.turns < 0 || len(room.gate.queue) == 0 && (room.gate.turns != 0 || room.gate.bytes != 0) {
 		m.t.Fatalf("the gate is left as %+v", room.gate)
 	}
-	if room.journal.idle() != (m.w.kept.flight == nil && !m.w.kept.destroying) && room.phase != retiring {
+	if room.journal.idle() != (m.w.kept.flight == nil) && room.phase != retiring && !room.destroyed {
 		m.t.Fatalf("the journal waits for nothing: %+v", room.journal)
 	}
 	if room.phase == open && room.journal.idle() {
@@ -430,9 +437,32 @@ func (m *keptModel) check() {
 	if (room.phase == retiring) != (m.w.retired == 1) {
 		m.t.Fatalf("phase %d, retired %d times", room.phase, m.w.retired)
 	}
+	if room.phase == retiring && room.destroyed && !room.abandoned && len(m.w.kept.entries) > 0 {
+		m.t.Fatalf("it was to be forgotten: %s", m.story())
+	}
 	if room.phase == retiring {
 		m.takeTickets()
 		m.again()
+	}
+}
+
+// checkAsleep checks that nobody notices that the room hibernates.
+func (m *keptModel) checkAsleep() {
+	room := m.w.m
+	if !room.journal.idle() || len(room.gate.queue) > 0 || !room.NextWake().IsZero() || m.w.kept.agenda.IsZero() {
+		m.t.Fatalf("it hibernates and wants something: %s", m.story())
+	}
+	connected := 0
+	for _, tb := range m.w.tables {
+		connected += len(tb.members)
+		for key := range tb.mirror {
+			if m.w.kept.entries[areaField+key] != tb.mirror[key] {
+				m.t.Fatalf("%s is mirrored as %s, and stored as %s", key, tb.mirror[key], m.w.kept.entries[areaField+key])
+			}
+		}
+	}
+	if connected == 0 || connected != len(m.w.kept.area(areaSeat)) {
+		m.t.Fatalf("%d members are connected, seats %v", connected, m.w.kept.area(areaSeat))
 	}
 }
 

@@ -25,6 +25,7 @@ type kept struct {
 	slow       bool
 	flight     *actors.Batch // handed over, not answered
 	destroying bool
+	asleep     bool // the room hibernates
 	appends    int
 }
 
@@ -47,12 +48,25 @@ func (w *world) begin() {
 	k.owned.Epoch += 7
 	k.owned.Owner = actors.Owner{Node: "n1", Nonce: fmt.Sprintf("owner-%d", k.owned.Epoch)}
 	k.flight, k.destroying = nil, false
+	w.m.Start(w.now, Loaded{Epoch: k.owned.Epoch, Owned: k.owned, Entries: k.list()})
+	w.settle()
+}
+
+// list is what a load returns.
+func (k *kept) list() []actors.Entry {
 	var entries []actors.Entry
 	for _, key := range slices.Sorted(maps.Keys(k.entries)) {
 		entries = append(entries, actors.Entry{Key: key, Value: []byte(k.entries[key])})
 	}
-	w.m.Start(w.now, Loaded{Epoch: k.owned.Epoch, Owned: k.owned, Entries: entries})
-	w.settle()
+	return entries
+}
+
+// machine returns a machine that is not started.
+func (w *world) machine() *Machine {
+	return New(Config{
+		Ref: ref, Behavior: w.behavior, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
+		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
+	})
 }
 
 // next makes another activation of the room: the node of the one before has
@@ -63,10 +77,8 @@ func (w *world) next() {
 	w.told = make(map[wire.ConnRef][]any)
 	w.work, w.worked, w.calls = make(map[uint64]func(context.Context) error), nil, make(map[uint64]OutCall)
 	w.retired = 0
-	w.m = New(Config{
-		Ref: ref, Behavior: w.behavior, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
-		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
-	})
+	w.m = w.machine()
+	w.kept.asleep = false
 	w.begin()
 }
 
@@ -89,6 +101,27 @@ func (w *world) Append(a Append) {
 
 // Schedule implements Effects.
 func (w *world) Schedule(at time.Time) { w.alive("Schedule"); w.kept.agenda = at }
+
+// Hibernate implements Effects.
+func (w *world) Hibernate(owned actors.Owned, _ []string) {
+	w.alive("Hibernate")
+	if owned != w.kept.owned {
+		w.t.Errorf("hibernates as %+v, and is stored as %+v", owned, w.kept.owned)
+	}
+	w.kept.asleep = true
+	w.note("hibernate")
+}
+
+// wake makes the next machine of a room that hibernates.
+func (w *world) wake() {
+	if w.kept == nil || !w.kept.asleep {
+		return
+	}
+	w.kept.asleep = false
+	w.m = w.machine()
+	w.m.Start(w.now, Loaded{Epoch: w.kept.owned.Epoch, Owned: w.kept.owned, Entries: w.kept.list()})
+	w.settle()
+}
 
 // Destroy implements Effects.
 func (w *world) Destroy() {

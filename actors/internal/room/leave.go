@@ -11,6 +11,7 @@ import (
 // asked for a seat does not want it any more.
 func (m *Machine) Leave(now time.Time, l *wire.Leave) {
 	m.step(now, func() {
+		m.stir()
 		if p := m.joins[l.Member]; p != nil && p.join.Conn == l.Conn {
 			m.leaveEarly(p)
 			return
@@ -110,6 +111,7 @@ func (m *Machine) takeUpSeats(s *stored) {
 // was restored that it dropped, unless it had before.
 func (m *Machine) reseat(mem *member) {
 	switch {
+	case m.sleep.woken:
 	case !mem.restored:
 		m.joinedTurn(mem)
 		return

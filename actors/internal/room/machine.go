@@ -57,6 +57,11 @@ type Effects interface {
 	// Destroy has the store forget the room, and comes back with
 	// Machine.Destroyed. Nothing is on its way meanwhile.
 	Destroy()
+	// Hibernate says that this machine is over, and the activation goes on:
+	// with the next message for the room, another machine is given what is
+	// then loaded, and room as it is owned. nodes hold its members: if one of
+	// them dies that is a message for the room.
+	Hibernate(room actors.Owned, nodes []string)
 	// Retire asks for the room to be released, if it is somebody's, and taken
 	// off the directory; afterwards whoever held the room's address is told
 	// Moved. It comes once, after
@@ -104,6 +109,7 @@ const (
 	open                  // turns run
 	ending                // within one step: nobody is inside any more, the last hooks run
 	draining              // no turn will run; what was the last is not durable yet
+	asleep                // the room hibernates: this machine is over
 	retiring              // the instance is gone: joins and calls are answered Moved
 )
 
@@ -165,6 +171,9 @@ type Machine struct {
 	laters     laterList // of calls
 	faults     faultState
 
+	sleep     sleepState
+	stirred   time.Time // when somebody wanted something last
+	stirs     uint64    // counts that
 	used      time.Time // when somebody came, sent or left last
 	destroyed bool      // what is stored is deleted when the activation ends
 	abandoned bool      // the activation ended without its last turn
@@ -201,6 +210,10 @@ func (m *Machine) Members() int { return m.members.len() }
 // members have been told Gone.
 func (m *Machine) Retired() bool { return m.phase == retiring }
 
+// Open reports whether turns are run: before, and while the room starts again,
+// events are refused.
+func (m *Machine) Open() bool { return m.phase == open }
+
 // step runs f as one step of the machine at time now.
 func (m *Machine) step(now time.Time, f func()) {
 	if now.After(m.now) {
@@ -217,8 +230,9 @@ func (m *Machine) settle() {
 	if m.phase == open {
 		m.flushIfDue()
 		m.watchIdle()
+		m.watchQuiet()
 	}
-	if m.phase == draining && m.journal.idle() && len(m.gate.queue) == 0 {
+	if m.phase == draining && m.settled() {
 		m.phase = retiring
 	}
 	for _, n := range m.nodes {

@@ -23,7 +23,8 @@ type model struct {
 	w *world
 	s *script
 
-	behavior actors.Behavior
+	behavior   actors.Behavior
+	hibernates bool // the kind may
 
 	rand    *rand.Rand // what user code does; drawn anew for each step
 	quiet   bool       // user code does nothing any more
@@ -119,6 +120,9 @@ func (m *model) open(t *rapid.T) {
 		SyncEvery:    rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(t, "SyncEvery"),
 		TickEvery:    rapid.SampledFrom([]time.Duration{0, 3 * time.Second}).Draw(t, "TickEvery"),
 		ResumeWithin: rapid.SampledFrom([]time.Duration{0, 10 * time.Second}).Draw(t, "ResumeWithin"),
+	}
+	if m.hibernates && c.TickEvery == 0 {
+		c.HibernateAfter = rapid.SampledFrom([]time.Duration{0, time.Second, 20 * time.Second}).Draw(t, "HibernateAfter")
 	}
 	if rapid.Bool().Draw(t, "authorizes") {
 		c.Authorize = func(context.Context, *actors.JoinRequest) error {

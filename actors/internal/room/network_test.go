@@ -133,6 +133,9 @@ func (a *activation) Schedule(time.Time) {}
 // Destroy implements Effects.
 func (a *activation) Destroy() {}
 
+// Hibernate implements Effects.
+func (a *activation) Hibernate(actors.Owned, []string) {}
+
 // Retire implements Effects.
 func (a *activation) Retire() {
 	a.n.send(a.name, "dir", func() {

@@ -130,12 +130,15 @@ func (m *Machine) openNow() {
 			return
 		}
 	}
-	m.remirror()
-	for _, mem := range m.members.list() { // those who stayed while the room started again
+	if !m.sleep.woken {
+		m.remirror()
+	}
+	for _, mem := range m.members.list() { // those who were there before the instance
 		if m.members.has(mem) {
 			m.reseat(mem)
 		}
 	}
+	m.sleep.woken = false
 	for m.phase == open && len(m.waiting) > 0 {
 		w := m.waiting[0]
 		m.waiting = m.waiting[1:]

@@ -74,6 +74,16 @@ func (r *request) refuse(err *actors.Error) {
 	r.respond(actors.Raw{}, err)
 }
 
+// fail answers a request whose turn has failed: behind what it depends on, as
+// a failure tells of the room; at once if the gate was full, which does not.
+func (r *request) fail(failed *failure) {
+	if failed.refused && failed.public.Code == actors.CodeUnavailable {
+		r.refuse(failed.public)
+		return
+	}
+	r.m.depending(failed.on, func() { r.deliver(actors.Raw{}, failed.public) })
+}
+
 // deliver sends an answer, behind what is held.
 func (r *request) deliver(ack actors.Raw, err *actors.Error) {
 	if !r.m.shut() {

@@ -18,6 +18,10 @@ func errTooMuch() *actors.Error {
 	return actors.Errorf(actors.CodeTooLarge, "the turn changes more than can be stored at once")
 }
 
+// turnEntries is how many entries one turn may write: a batch, but for what
+// goes with it.
+const turnEntries = actors.MaxBatchEntries - 12
+
 // keepsSeats reports whether seats are stored.
 func (m *Machine) keepsSeats() bool {
 	return m.journal.lasts && (m.resumes() || m.kind.HibernateAfter > 0)
@@ -53,7 +57,7 @@ func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 	switch {
 	case entries == 0 && on == 0:
 		return 0, nil
-	case entries > actors.MaxBatchEntries || bytes > actors.MaxBatchBytes:
+	case entries > turnEntries || bytes > actors.MaxBatchBytes:
 		return on, refused(errTooMuch())
 	case c.Event != "":
 		m.gate.durable.learn(c.Event)
@@ -129,6 +133,7 @@ func (m *Machine) takeUp(s *stored) error {
 	if err := m.restoreFields(s.fields); err != nil {
 		return err
 	}
+	m.wakeUp(s)
 	m.history.restore(s.meta.Seq, s.events)
 	m.takeUpSeats(s)
 	m.takeUpCommands(s.commands)
@@ -158,7 +163,7 @@ func (m *Machine) migrate(s *stored) error {
 	for _, e := range changed {
 		bytes += len(e.Key) + len(e.Value)
 	}
-	if len(changed) >= actors.MaxBatchEntries || bytes > actors.MaxBatchBytes {
+	if len(changed) > turnEntries || bytes > actors.MaxBatchBytes {
 		return fmt.Errorf("migrate from version %d to %d: it changes %d entries of %d bytes, more than can be stored at once", from, m.kind.Version, len(changed), bytes)
 	}
 	for _, e := range changed {
