@@ -43,6 +43,7 @@ type (
 	wake      struct{}
 	closeRoom struct{ why actors.LeaveReason }
 	leaveNow  struct{}
+	moveRoom  struct{} // to another node: nobody is to notice
 	claimed   struct {
 		loaded room.Loaded
 		err    error
@@ -149,6 +150,8 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 		r.out.receive(msg, func(a *callResult) { m.CallDone(now, a.id, a.result, a.err) })
 	case closeRoom:
 		m.Close(now, msg.why)
+	case moveRoom:
+		m.Move(now)
 	case retired:
 		time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
 		r.gone()

@@ -26,7 +26,7 @@ func (r *roomActor) newMachine() *room.Machine {
 	return room.New(room.Config{
 		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
 		Log:  r.node.log.With(slog.String("room", r.ref.String())),
-		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r,
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),
 	})
 }
 
@@ -47,6 +47,9 @@ func (r *roomActor) sleeping(msg any) bool {
 		s.stash = append(s.stash, msg)
 		r.rouse()
 	case *wire.Join, *wire.Event, *wire.Ack, *wire.Renew, *wire.Leave, *roomCall:
+		s.stash = append(s.stash, msg)
+		r.rouse()
+	case moveRoom:
 		s.stash = append(s.stash, msg)
 		r.rouse()
 	case closeRoom:

@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,32 @@ func (m *Machine) Close(now time.Time, why actors.LeaveReason) {
 		}
 		m.end(why, wire.Remove{Close: why})
 	})
+}
+
+// Move ends the activation as Close does, except that its members' connections
+// are told to follow the room to where it wakes next, and their clients do not
+// notice where the kind resumes. The room is released before they are told.
+func (m *Machine) Move(now time.Time) {
+	m.step(now, func() {
+		m.moving = m.phase == open
+		if m.moving && m.journal.lasts && m.resumes() {
+			m.part(actors.ReasonShutdown)
+			return
+		}
+		m.end(actors.ReasonShutdown, wire.Remove{Close: actors.ReasonShutdown})
+	})
+}
+
+// tellMoved sends the connections of those who are in the tables to where the
+// room is. Their nodes know by the next activation's epoch that this one is
+// over.
+func (m *Machine) tellMoved() {
+	for _, id := range slices.Sorted(maps.Keys(m.tables)) {
+		conn := m.tables[id]
+		m.effect.Tell(conn, &wire.Moved{Room: m.cfg.Ref, Conn: conn, Member: id})
+	}
+	clear(m.tables)
+	m.nodes = nil
 }
 
 // part ends an activation whose members keep their seats: they, or the time
@@ -114,6 +141,9 @@ func (m *Machine) retire() {
 	m.asks = nil
 	m.work.queued = nil
 	m.effect.Retire()
+	if m.moving {
+		m.tellMoved()
+	}
 	m.endWaiting(ErrMoved)
 }
 

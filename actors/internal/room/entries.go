@@ -19,7 +19,7 @@ import (
 //	e/<sequence>       a reliable event, of kinds that resume
 //	c/<subject>/<cid>  what a command was answered
 //	s/<member>         a seat, of kinds that resume or hibernate
-//	l/<member>         up to where its events had their turns: storedMark
+//	l/<member>         storedMark, of a seat
 //	a/<name>           an alarm: when, in milliseconds since 1970
 //	m                  about the whole: storedMeta
 //	h                  what a room that hibernates wakes up with: storedSleep

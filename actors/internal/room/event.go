@@ -18,9 +18,12 @@ func (m *Machine) Event(now time.Time, e *wire.Event) {
 	m.step(now, func() {
 		if mem := m.accept(e); mem != nil {
 			m.stir()
-			written := m.journal.writes
+			written, turns := m.journal.writes, m.gate.turn
 			m.event(mem, e)
 			m.storeMark(mem, written)
+			if m.gate.turn != turns {
+				m.settleLink(mem)
+			}
 			m.credit(mem)
 		}
 	})
@@ -50,19 +53,40 @@ func (m *Machine) accept(e *wire.Event) *member {
 	return mem
 }
 
-// credit tells the connection now and then that events are done, once what
-// they changed is durable: it forgets them then.
+// creditLag is how many events a connection keeps at the most, to send them
+// again to another activation, because their turns are not durable. With it,
+// and creditEvery, its window is never closed by a store that does not answer.
+const creditLag = 16
+
+// credit tells the connection now and then that events are done: it forgets
+// them then. It lags behind events whose turns are not durable.
 func (m *Machine) credit(mem *member) {
-	if mem.link-mem.credited < creditEvery || !mem.Connected {
-		return
+	link := mem.link
+	if mem.unsettled > 0 && link > creditLag {
+		link = max(mem.settled, link-creditLag)
+	} else if mem.unsettled > 0 {
+		link = mem.settled
 	}
-	mem.credited = mem.link
-	c := &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: mem.link, Epoch: m.epoch}
-	if pending := m.journal.pending(); pending > 0 {
-		m.depending(pending, func() { m.hold(held{leave: func() { m.effect.Tell(c.Conn, c) }}) })
-		return
+	if link >= mem.credited+creditEvery && mem.Connected {
+		mem.credited = link
+		m.effect.Tell(mem.conn, &wire.Credit{Room: m.cfg.Ref, Conn: mem.conn, Member: mem.ID, Link: link, Epoch: m.epoch})
 	}
-	m.effect.Tell(c.Conn, c)
+}
+
+// settleLink notes when the event that a member sent last is durable.
+func (m *Machine) settleLink(mem *member) {
+	if !m.shut() {
+		return // nothing of it was held
+	}
+	link, conn := mem.link, mem.conn
+	mem.unsettled++
+	m.hold(held{leave: func() {
+		mem.unsettled--
+		if mem.conn == conn && m.members.has(mem) {
+			mem.settled = max(mem.settled, link)
+			m.credit(mem)
+		}
+	}})
 }
 
 func (m *Machine) event(mem *member, e *wire.Event) {

@@ -170,7 +170,8 @@ func (m *Machine) wakeUp(s *stored) {
 	}
 	for _, mem := range s.seats {
 		l := links[mem.ID]
-		mem.restored, mem.Connected, mem.link, mem.credited = false, true, l.Link, l.Credited
+		mem.restored, mem.Connected = false, true
+		mem.link, mem.credited = l.Link, l.Credited
 		mem.admitted.version = l.Version
 		m.members.byConn[mem.conn] = mem
 		m.tables[mem.ID] = mem.conn

@@ -99,6 +99,7 @@ type Config struct {
 	Begin   func(*wire.Join) *actors.Error
 	Rand    *rand.Rand
 	NewID   func() string // unguessable, of [A-Za-z0-9_-]
+	Follows bool          // connections follow a room that is told Moved to its next activation
 	Effects Effects
 }
 
@@ -177,6 +178,7 @@ type Machine struct {
 	used      time.Time // when somebody came, sent or left last
 	destroyed bool      // what is stored is deleted when the activation ends
 	abandoned bool      // the activation ended without its last turn
+	moving    bool      // members follow the room to its next activation
 	retired   bool      // Retire was called
 }
 

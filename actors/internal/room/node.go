@@ -118,8 +118,8 @@ func (m *Machine) detach(mem *member, r wire.Remove) {
 }
 
 func (m *Machine) exit(id actors.MemberID, conn wire.ConnRef, r wire.Remove) {
-	if m.tables[id] != conn {
-		return // it was never let in
+	if m.moving || m.tables[id] != conn {
+		return // it goes on elsewhere; or was never let in
 	}
 	delete(m.tables, id)
 	n := m.node(conn.Node)

@@ -185,6 +185,7 @@ func (m *Machine) abandon(why actors.LeaveReason) {
 	m.abandoned = true
 	m.gate.need = 0
 	m.lose()
+	m.moving = m.cfg.Follows && why == actors.ReasonShutdown
 	for _, mem := range m.members.list() {
 		m.members.remove(mem)
 		m.detach(mem, wire.Remove{Member: mem.ID, Close: why})

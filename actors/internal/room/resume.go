@@ -55,7 +55,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 	m.cancelTimer(mem.grace)
 	mem.grace = nil
 	if mem.conn != j.Conn || j.Again == nil {
-		mem.link, mem.credited = 0, 0
+		mem.link, mem.credited, mem.settled = 0, 0, 0
 	}
 	mem.conn, mem.asked = j.Conn, j.Member
 	mem.Connected = true

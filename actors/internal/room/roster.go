@@ -10,18 +10,20 @@ import (
 // member is a seat that is taken.
 type member struct {
 	actors.Member
-	asked    actors.MemberID // the id it asked for when it came to conn
-	conn     wire.ConnRef    // where it is, or was last
-	link     uint64          // last event taken from conn
-	credited uint64          // last event that conn was told of
-	pid      string
-	admitted position // of the room's history when it was admitted, or had to start afresh
-	grace    *timer   // runs while it is away
-	commands *commandLog
-	laters   laterList
-	serial   uint64 // the order in which members joined
-	restored bool   // from the store, and its instance has not opened since
-	at       int    // index in roster.order
+	asked     actors.MemberID // the id it asked for when it came to conn
+	conn      wire.ConnRef    // where it is, or was last
+	link      uint64          // last event taken from conn
+	credited  uint64          // last event that conn was told of
+	settled   uint64          // last event that was not durable when its turn was over, and is
+	unsettled int             // events whose turns are not durable
+	pid       string
+	admitted  position // of the room's history when it was admitted, or had to start afresh
+	grace     *timer   // runs while it is away
+	commands  *commandLog
+	laters    laterList
+	serial    uint64 // the order in which members joined
+	restored  bool   // from the store, and its instance has not opened since
+	at        int    // index in roster.order
 }
 
 // isFrom reports whether the member is, or was last, the one that was asked

@@ -1,0 +1,78 @@
+package room
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
+
+func TestARoomThatMovesTellsItsMembersOnceItIsReleased(t *testing.T) {
+	var hooks []string
+	s := booking()
+	s.left = func(_ *hall, _ *actors.Turn, m actors.Member, _ actors.LeaveReason) {
+		hooks = append(hooks, "left "+string(m.ID))
+	}
+	w, a := slowStore(t, s, resumable(actors.KindConfig{}))
+	w.moves = true
+	pid := a.pid()
+	a.send(`["keep","x"]`)
+	w.m.Move(w.now)
+	w.commit()
+	w.commit()
+	log := strings.Join(w.take(), "\n")
+	if !strings.Contains(log, `reply a #1 ["x"]`) || !strings.HasSuffix(log, "retire\ntell n1/1: moved") || strings.Contains(log, "remove") || a.gone() {
+		t.Errorf("%s", log)
+	}
+	w.kept.slow = false
+	w.next()
+	b := w.join(with(pid, ""), func(j *wire.Join) { j.Again = &wire.Again{Member: "a"} })
+	if b.id() != "a" || len(hooks) != 0 {
+		t.Errorf("%s comes back; %v", b.id(), hooks)
+	}
+}
+
+func TestAnEventWhoseTurnIsStoredIsNotRunAgainByTheNextActivation(t *testing.T) {
+	w, a := slowStore(t, booking(), resumable(actors.KindConfig{}))
+	for range 10 {
+		a.tell(`["say"]`)
+		w.commit()
+	}
+	a.tell(`["say"]`) // not stored
+	pid, conn := a.pid(), a.conn
+	credited := w.m.members.byID["a"].credited
+	w.kept.slow = false
+	w.next()
+	b := w.join(with(pid, ""), func(j *wire.Join) { j.Conn, j.Again = conn, &wire.Again{Member: "a", Link: 12} })
+	var joined *wire.Joined
+	for _, msg := range w.told[conn] {
+		if j, is := msg.(*wire.Joined); is {
+			joined = j
+		}
+	}
+	if b.answer() != "joined" || joined.Link != 10 || credited != 8 {
+		t.Fatalf("%s: events up to %d are taken, %d were credited", b.answer(), joined.Link, credited)
+	}
+	b.link = 9
+	b.tell(`["say"]`) // the tenth, once more
+	b.tell(`["say"]`)
+	if got := w.m.history.seq; got != 11 {
+		t.Errorf("%d events are in the history, want 11", got)
+	}
+}
+
+func TestCreditsNeverCloseTheWindowOfAMemberWhoseTurnWaits(t *testing.T) {
+	w, a := slowStore(t, booking(), resumable(actors.KindConfig{}))
+	a.tell(`["say"]`)
+	for range 100 {
+		a.tell(`["move","x"]`)
+	}
+	if mem := w.m.members.byID["a"]; mem.link-mem.credited >= creditLag+creditEvery {
+		t.Errorf("%d of %d events are credited", mem.credited, mem.link)
+	}
+	w.commit()
+	if mem := w.m.members.byID["a"]; mem.link-mem.credited >= creditEvery {
+		t.Errorf("afterwards %d of %d events are credited", mem.credited, mem.link)
+	}
+}
