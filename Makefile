@@ -20,6 +20,10 @@ help: ## list the targets
 run: build ## serve the playground; flags go in ARGS="--listen HOST:PORT"
 	./bin/parlor serve $(ARGS)
 
+.PHONY: cluster
+cluster: build ## Redis, three nodes and a balancer on this machine; flags in ARGS="-nodes 5"
+	go run ./cmd/node/internal/fleet/local $(ARGS)
+
 .PHONY: build
 build: ## build bin/parlor
 	go build -ldflags '$(LDFLAGS)' -o bin/parlor ./cmd/node

@@ -5,7 +5,8 @@
 //	parlor config print
 //
 // The first SIGINT or SIGTERM stops it in order; the second ends it at once,
-// with 128 and the number of the signal as its status.
+// with 128 and the number of the signal as its status. A node that the others
+// count as gone ends with 3, for a supervisor to start it again.
 package main
 
 import (
@@ -37,6 +38,6 @@ func main() {
 	m := app.Main{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
 	if err := m.Run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "parlor: %v\n", err)
-		os.Exit(1)
+		os.Exit(app.Status(err))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/settings"
 )
@@ -25,6 +26,9 @@ type Main struct {
 	Stdout  io.Writer
 	Stderr  io.Writer // also takes the log
 	Version string    // empty means the one the build knows
+
+	// Kinds are served besides those of the configuration.
+	Kinds []actors.Behavior
 
 	// Listen opens the listeners. Nil means net.Listen.
 	Listen func(network, address string) (net.Listener, error)
@@ -55,7 +59,7 @@ func (m *Main) Run(ctx context.Context) error {
 		Args:          cobra.NoArgs,
 		RunE:          help,
 	}
-	root.AddCommand(m.serveCommand(schema), m.configCommand(schema), m.tokenCommand(schema), m.versionCommand())
+	root.AddCommand(m.serveCommand(schema), m.configCommand(schema), m.certsCommand(), m.tokenCommand(schema), m.versionCommand())
 	root.SetArgs(m.Args)
 	if root.SetIn(m.Stdin); m.Stdin == nil {
 		root.SetIn(strings.NewReader(""))

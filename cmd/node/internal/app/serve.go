@@ -33,9 +33,11 @@ type server struct {
 	listen  func(network, address string) (net.Listener, error)
 	health  health
 	quit    context.CancelFunc // stops the server as a signal does
+	extra   []actors.Behavior  // kinds that are not configured
 
 	telemetry *telemetry.Telemetry
 	store     actors.Store // nil: of the node's own making
+	many      many         // if it is one of several
 	node      *node.Node
 	transport *transport.Handler
 	governor  *governor.Governor
@@ -51,7 +53,7 @@ func (m *Main) serve(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen}
+	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen, extra: m.Kinds}
 	s.log = s.logger("server")
 	s.logs.SetLevel(auditPart, slog.LevelInfo)
 	ctx, s.quit = context.WithCancel(ctx)
@@ -87,14 +89,17 @@ func (s *server) logger(part string) *slog.Logger {
 // the server says that it is not ready, accepts nobody, closes its sessions so
 // that stock clients come back elsewhere, and lets its rooms end.
 func (s *server) parts() []part {
-	parts := []part{s.telemetryPart(), s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart(), s.readyPart()}
+	parts := []part{s.telemetryPart()}
 	if s.cfg.Admin.Listen != "" {
-		parts = slices.Insert(parts, 1, s.adminPart())
+		parts = append(parts, s.adminPart())
 	}
-	if s.cfg.Store != "" {
-		parts = slices.Insert(parts, 1, s.storePart())
+	switch {
+	case s.clustered():
+		parts = append(parts, s.redisPart(), s.clusterPart())
+	case s.cfg.Store != "":
+		parts = append(parts, s.storePart())
 	}
-	return parts
+	return append(parts, s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart(), s.readyPart())
 }
 
 // kinds are the relay rooms of the configuration, and those of the playground
@@ -155,12 +160,13 @@ func (s *server) nodePart() part {
 			for _, name := range slices.Sorted(maps.Keys(all)) {
 				kinds = append(kinds, relay.New(name, all[name]))
 			}
+			kinds = append(kinds, s.extra...)
 			authenticator, err := s.authenticator()
 			if err != nil {
 				cancel()
 				return err
 			}
-			s.node, err = node.New(node.Config{
+			c := node.Config{
 				Kinds:          kinds,
 				Authenticator:  authenticator,
 				Store:          s.store,
@@ -168,7 +174,11 @@ func (s *server) nodePart() part {
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows
 				Logger:         s.logger("node"),
 				Meter:          s.telemetry.Meter(),
-			})
+			}
+			if s.clustered() {
+				c.Cluster, c.Carrier = s.many.cluster, s.many.carrier
+			}
+			s.node, err = node.New(c)
 			if err != nil {
 				cancel()
 				return err
@@ -200,7 +210,7 @@ func (s *server) sessionsPart() part {
 		name: "sessions",
 		start: func(func(error)) error {
 			var err error
-			s.transport, err = transport.New(s.node, s.transportConfig())
+			s.transport, err = s.newTransport()
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/parlor-rooms/parlor/actors/store/embedded"
+	"github.com/parlor-rooms/parlor/actors/store/redis"
 )
 
 // storePart opens the directory of rooms that last, for as long as rooms may
@@ -42,5 +43,27 @@ func (s *server) storePart() part {
 				return limit.Err()
 			}
 		},
+	}
+}
+
+// redisPart opens the store of a server that is one of several.
+func (s *server) redisPart() part {
+	return part{
+		name: "store",
+		start: func(func(error)) error {
+			c, err := s.cfg.Redis.Config(s.cfg.RedisPassword.Reveal())
+			if err != nil {
+				return err
+			}
+			c.Logger = s.logger("store")
+			ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
+			defer cancel()
+			store, err := redis.Open(ctx, c)
+			if err == nil {
+				s.store = store
+			}
+			return err
+		},
+		stop: func(context.Context) error { return s.store.Close() },
 	}
 }

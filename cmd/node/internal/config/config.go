@@ -17,17 +17,20 @@ import (
 
 // Config is the whole configuration.
 type Config struct {
-	Listen     Address                 `key:"listen" default:"127.0.0.1:8080" doc:"Where clients connect. Port 0 takes any that is free."`
-	Playground string                  `key:"playground" default:"auto" oneof:"auto,on,off" doc:"Serve the playground page at / and its rooms, of the kind playground. auto does so while no kind is configured."`
-	StopWithin time.Duration           `key:"stop_within" default:"10s" min:"1s" max:"10m" doc:"How long each part of the server may take to stop."`
-	Log        Log                     `key:"log" doc:"What the server writes to its standard error."`
-	TLS        TLS                     `key:"tls" doc:"The certificate that clients are shown."`
-	Admin      Admin                   `key:"admin" doc:"The listener for operators."`
-	Auth       Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
-	Telemetry  Telemetry               `key:"telemetry" doc:"Traces and metrics."`
-	Store      string                  `key:"store" doc:"Directory in which rooms that last are kept, by this process alone. Empty means its memory."`
-	Transport  Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
-	Kinds      map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
+	Listen        Address                 `key:"listen" default:"127.0.0.1:8080" doc:"Where clients connect. Port 0 takes any that is free."`
+	Playground    string                  `key:"playground" default:"auto" oneof:"auto,on,off" doc:"Serve the playground page at / and its rooms, of the kind playground. auto does so while no kind is configured."`
+	StopWithin    time.Duration           `key:"stop_within" default:"10s" min:"1s" max:"10m" doc:"How long each part of the server may take to stop."`
+	Log           Log                     `key:"log" doc:"What the server writes to its standard error."`
+	TLS           TLS                     `key:"tls" doc:"The certificate that clients are shown."`
+	Admin         Admin                   `key:"admin" doc:"The listener for operators."`
+	Auth          Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
+	Telemetry     Telemetry               `key:"telemetry" doc:"Traces and metrics."`
+	Transport     Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
+	Store         string                  `key:"store" doc:"Directory in which rooms that last are kept, by this process alone. Empty means its memory, or Redis if that is set."`
+	Redis         RedisURL                `key:"redis" doc:"redis://HOST:PORT of the Redis that makes several servers one, and keeps rooms that last. rediss:// is with TLS. Empty means that this server is alone."`
+	RedisPassword settings.Secret         `key:"redis_password" doc:"Its password."`
+	Cluster       Cluster                 `key:"cluster" doc:"How this server is one of several, if redis is set."`
+	Kinds         map[string]relay.Config `key:"kinds" doc:"Relay rooms by kind: clients enter /KIND/ID."`
 }
 
 // Log is the section log.
@@ -101,6 +104,9 @@ func Schema() (*settings.Schema[Config], error) { return settings.New[Config]("P
 // Check implements settings.Checker.
 func (c Config) Check(bad func(want string, path ...string)) {
 	c.checkOpen(bad)
+	if c.Store != "" && c.Redis != "" {
+		bad("want no directory where redis is set: rooms that last are kept there", "store")
+	}
 	for kind := range c.Kinds {
 		if !actors.ValidKindName(kind) {
 			bad("want the name of a kind: [a-z][a-z0-9-]{0,31}", "kinds", kind)

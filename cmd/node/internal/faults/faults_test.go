@@ -1,0 +1,101 @@
+package faults
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+)
+
+// TestANodeThatWasPausedEnds beyond its lease, with the status that has its
+// supervisor start it again; rooms are then elsewhere, and nobody hears an
+// older activation after a younger one.
+func TestANodeThatWasPausedEnds(t *testing.T) {
+	l := newLab(t, 3)
+	c := newCrowd(t, "hall", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	c.mark()
+	paused := l.nodes[2]
+	if err := paused.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	pause(context.Background(), 3*lease)
+	if err := paused.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	waitStatus(t, paused, app.StatusExpelled)
+	if err := paused.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.flows(60 * time.Second)
+	l.report("one node paused for three leases", c.gaps())
+	c.check()
+}
+
+// TestRedisIsAway: rooms in memory go on across nodes, and everything does
+// when Redis is back. No process ends.
+func TestRedisIsAway(t *testing.T) {
+	l := newLab(t, 3)
+	lobbies := newCrowd(t, "lobby", rooms, guests, everySay, l.place)
+	halls := newCrowd(t, "hall", rooms, guests, everySay, l.place)
+	lobbies.flows(30 * time.Second)
+	halls.flows(30 * time.Second)
+	lobbies.mark()
+	l.redis.Pause()
+	pause(context.Background(), outage/2)
+	lobbies.flows(30 * time.Second)
+	pause(context.Background(), outage/2)
+	lobbies.flows(30 * time.Second)
+	if n, example := lobbies.disconnected(); n > 0 {
+		t.Errorf("%d guests of rooms in memory lost their connection, as %s", n, example)
+	}
+	l.report("Redis away, rooms in memory", lobbies.gaps())
+	l.redis.Resume()
+	halls.flows(60 * time.Second)
+	lobbies.check()
+	halls.check()
+	for i, n := range l.nodes {
+		select {
+		case <-n.Ended():
+			t.Errorf("node %d has ended", i)
+		default:
+		}
+	}
+	l.exactMembers(lobbies, 30*time.Second)
+}
+
+// TestRedisIsKilled and comes back with its files.
+func TestRedisIsKilled(t *testing.T) {
+	l := newLab(t, 3)
+	c := newCrowd(t, "hall", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	c.mark()
+	l.redis.Kill()
+	pause(context.Background(), lease)
+	l.redis.Start()
+	c.flows(60 * time.Second)
+	l.report("Redis killed", c.gaps())
+	c.check()
+}
+
+// TestTheClusterGrows from one node to three under load.
+func TestTheClusterGrows(t *testing.T) {
+	l := newLab(t, 1)
+	c := newCrowd(t, "hall", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	c.mark()
+	l.add()
+	c.flows(30 * time.Second)
+	l.add()
+	c.flows(30 * time.Second)
+	more := newCrowd(t, "lobby", rooms, guests, everySay, l.place)
+	more.flows(30 * time.Second)
+	if n, example := c.disconnected(); n > 0 {
+		t.Errorf("%d guests lost their connection, as %s", n, example)
+	}
+	l.report("grown from one node to three", c.gaps())
+	c.check()
+	more.check()
+	l.exactMembers(more, 30*time.Second)
+}

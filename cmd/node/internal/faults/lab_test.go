@@ -1,0 +1,223 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
+	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+// lease is the cluster's: outages and pauses are measured in it.
+const lease = 3 * time.Second
+
+// lab is a Redis that keeps what it is told, nodes, and a balancer.
+type lab struct {
+	t        *testing.T
+	redis    *testenv.Redis
+	nodes    []*fleet.Node
+	balancer *fleet.Balancer
+}
+
+func newLab(t *testing.T, nodes int) *lab {
+	t.Helper()
+	l := &lab{t: t, redis: testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")}
+	var err error
+	if l.balancer, err = fleet.StartBalancer("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = l.balancer.Close()
+		for _, n := range l.nodes {
+			_ = n.Resume()
+			n.Kill()
+		}
+		if t.Failed() {
+			l.keepLogs()
+		}
+	})
+	for range nodes {
+		l.add()
+	}
+	return l
+}
+
+// add starts one node more.
+func (l *lab) add() *fleet.Node {
+	l.t.Helper()
+	n, err := fleet.NewNode(fleet.Config{
+		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: os.Args[0], Env: []string{nodeEnv + "=1"},
+		Args: []string{"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off", "--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0"},
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.nodes = append(l.nodes, n)
+	if err := n.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.balance()
+	return n
+}
+
+// balance hands requests to all nodes that there are.
+func (l *lab) balance() {
+	var at []string
+	for _, n := range l.nodes {
+		at = append(at, n.Public())
+	}
+	l.balancer.Set(at...)
+}
+
+// keepLogs leaves the logs of the nodes where they can be read.
+func (l *lab) keepLogs() {
+	dir, err := os.MkdirTemp("", "faults-"+strings.ReplaceAll(l.t.Name(), "/", "-")+"-")
+	if err != nil {
+		l.t.Log(err)
+		return
+	}
+	for i, n := range l.nodes {
+		_ = os.WriteFile(filepath.Join(dir, fmt.Sprintf("n%d.log", i)), []byte(n.Log()), 0o600)
+	}
+	l.t.Logf("the logs of the nodes are in %s", dir)
+}
+
+// place spreads guests: four of five hold a WebSocket to a node that they
+// choose in turn, the fifth polls through the balancer, each request of it
+// reaching another node.
+func (l *lab) place(i int) ([]string, transporttest.Transport) {
+	if i%5 == 4 {
+		return []string{l.balancer.URL()}, transporttest.Polling
+	}
+	var servers []string
+	for k := range l.nodes {
+		servers = append(servers, "http://"+l.nodes[(i+k)%len(l.nodes)].Public())
+	}
+	return servers, transporttest.WebSocket
+}
+
+// restart replaces the process of a node in an orderly way.
+func (l *lab) restart(n *fleet.Node) {
+	l.t.Helper()
+	begun := time.Now()
+	status, err := n.Stop(time.Minute)
+	if err != nil || status != 0 {
+		l.t.Fatalf("a node that was asked to end did so with %d, %v", status, err)
+	}
+	l.t.Logf("a node stopped within %v", time.Since(begun).Round(time.Millisecond))
+	if err := n.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// report logs the gaps that guests saw and keeps the line with the results.
+func (l *lab) report(what string, gaps []time.Duration) {
+	line := fmt.Sprintf("%s: gap of %d guests: p50 %v, p99 %v, max %v", what, len(gaps), at(gaps, 50), at(gaps, 99), at(gaps, 100))
+	l.t.Log(line)
+	if resultsFile == "" {
+		return
+	}
+	f, err := os.OpenFile(filepath.Join(testenv.Root(l.t), resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(f, "%s %s\n", time.Now().UTC().Format(time.DateOnly), line)
+	if err := f.Close(); err != nil {
+		l.t.Error(err)
+	}
+	if err != nil {
+		l.t.Error(err)
+	}
+}
+
+func at(sorted []time.Duration, percent int) time.Duration {
+	return sorted[min(len(sorted)-1, len(sorted)*percent/100)].Round(time.Millisecond)
+}
+
+// exactMembers fails the test unless each lobby shows exactly the guests that
+// are in it: nobody is missing, nobody is a ghost.
+func (l *lab) exactMembers(c *crowd, within time.Duration) {
+	l.t.Helper()
+	deadline := time.Now().Add(within)
+	names := make(map[string][]string) // ids by room
+	for {
+		clear(names)
+		for _, g := range c.all {
+			g.mu.Lock()
+			names[g.room] = append(names[g.room], g.member)
+			g.mu.Unlock()
+		}
+		wrong := ""
+		for room, want := range names {
+			slices.Sort(want)
+			if got := l.members(room); !slices.Equal(got, want) {
+				wrong = fmt.Sprintf("%s shows %d members %v, %d are in it %v", room, len(got), got, len(want), want)
+				break
+			}
+		}
+		if wrong == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("after %v %s", within, wrong)
+		}
+		pause(context.Background(), 200*time.Millisecond)
+	}
+}
+
+// members are the ids that a newcomer to a lobby is shown, without its own.
+func (l *lab) members(room string) []string {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
+	defer cancel()
+	client, err := transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer client.Close()
+	ns, err := client.Connect(ctx, room, map[string]string{"name": "auditor"})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var all []string
+	for {
+		e, err := ns.Next(ctx)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if e.Name != "room:state" {
+			continue
+		}
+		var s struct {
+			Fields map[string]map[string]json.RawMessage
+			Last   bool
+		}
+		if err := e.Decode(0, &s); err != nil {
+			l.t.Fatal(err)
+		}
+		for id := range s.Fields["here"] {
+			if id != ns.SID() {
+				all = append(all, id)
+			}
+		}
+		if s.Last {
+			slices.Sort(all)
+			return all
+		}
+	}
+}
+
+func waitStatus(t *testing.T, n *fleet.Node, want int) {
+	t.Helper()
+	if status, err := n.Wait(20 * time.Second); err != nil || status != want {
+		t.Fatalf("the process ended with %d, %v; want %d", status, err, want)
+	}
+}

@@ -1,0 +1,39 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+)
+
+// nodeEnv makes the test binary a node: parlor serve, with two kinds more.
+const nodeEnv = "PARLOR_TEST_NODE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(nodeEnv) != "" {
+		os.Exit(serve())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func serve() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	main := app.Main{
+		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
+		Kinds: []actors.Behavior{hallKind(), lobbyKind()},
+	}
+	if err := main.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return app.Status(err)
+	}
+	return 0
+}

@@ -1,0 +1,13 @@
+//go:build long
+
+package faults
+
+import "time"
+
+const (
+	rooms       = 200
+	guests      = 20
+	everySay    = 4 * time.Second
+	outage      = time.Minute
+	resultsFile = "docs/results/faults.txt"
+)
