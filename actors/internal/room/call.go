@@ -75,6 +75,8 @@ func (m *Machine) call(r *request, payload actors.Raw) {
 	case err != nil:
 		r.refuse(actors.Errorf(actors.CodeBadPayload, "payload: want an array of arguments"))
 		return
+	case m.admin(r, args):
+		return
 	case !m.cfg.Behavior.HandlesEvent(r.event.Name):
 		r.refuse(actors.Errorf(actors.CodeUnknownEvent, "no handler takes %q", wire.Clip(r.event.Name)))
 		return

@@ -22,6 +22,7 @@ import (
 //	l/<member>         storedMark, of a seat
 //	a/<name>           an alarm: when, in milliseconds since 1970
 //	m                  about the whole: storedMeta
+//	i                  the room is being imported
 //	h                  what a room that hibernates wakes up with: storedSleep
 const (
 	areaField   = "f/"
@@ -93,6 +94,7 @@ type stored struct {
 	marks    map[actors.MemberID]storedMark
 	commands []foundCommand // in the order in which they came
 	alarms   map[string]time.Time
+	partial  bool         // an import was cut short
 	sleep    *storedSleep // nil: the room has never hibernated
 }
 
@@ -161,6 +163,9 @@ func (s *stored) parse(e actors.Entry) error {
 		return json.Unmarshal(e.Value, &s.meta)
 	case keySleep:
 		return s.parseSleep(e.Value)
+	case keyImport:
+		s.partial = true
+		return nil
 	}
 	return fmt.Errorf("it is of no known area")
 }

@@ -290,3 +290,41 @@ func TestARoomThatKeepsNothingTouchesNoStore(t *testing.T) {
 		t.Errorf("%d appends, agenda %v, %d retirements", w.kept.appends, w.kept.agenda, w.retired)
 	}
 }
+
+func TestAnImportThatWasCutShortIsUndone(t *testing.T) {
+	many := Exported{Fields: map[string]map[string]json.RawMessage{"notes": {}}, Alarms: map[string]int64{"x": start.Add(time.Hour).UnixMilli()}}
+	for i := range 3 * batchEntries {
+		many.Fields["notes"][fmt.Sprint(i)] = json.RawMessage("1")
+	}
+	payload, err := json.Marshal([]any{many})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := booking().openKept(t, actors.KindConfig{})
+	w.kept.slow = true
+	w.call(1, ImportCall, string(payload))
+	late := w.join()
+	w.commit()
+	if w.answers[1] != "" || late.answer() != "" {
+		t.Fatalf("answered %q, %q in the middle", w.answers[1], late.answer())
+	}
+	kept := w.kept
+	half, owned := map[string]string{}, kept.owned
+	for k, v := range kept.entries {
+		half[k] = v
+	}
+	kept.slow = false
+	w.settle()
+	if _, answered := w.answers[1]; !answered || late.answer() != "moved" || !kept.agenda.Equal(start.Add(time.Hour)) {
+		t.Fatalf("answered %v, late %q, agenda %v", answered, late.answer(), kept.agenda)
+	}
+	w.next()
+	if n := len(w.durable()); n != 3*batchEntries {
+		t.Errorf("the room has %d entries", n)
+	}
+	kept.entries, kept.owned = half, owned
+	w.next()
+	if a := w.join(); a.answer() != "joined" || len(w.durable()) != 0 || len(kept.area(areaField))+len(kept.area(keyImport)) != 0 {
+		t.Errorf("%s, with %d entries; stored %d", a.answer(), len(w.durable()), len(kept.entries))
+	}
+}

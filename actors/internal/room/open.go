@@ -71,6 +71,10 @@ func (m *Machine) Start(now time.Time, l Loaded) {
 			m.failToOpen("load", &failure{public: actors.AsError(err), text: err.Error()})
 			return
 		}
+		if s.partial {
+			m.undoImport(l.Entries)
+			s, _ = parseStored(nil)
+		}
 		m.instantiate(func() error { return m.takeUp(s) })
 	})
 }
