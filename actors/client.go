@@ -103,8 +103,15 @@ func (c *Client[D]) Ask(ctx context.Context, timeout time.Duration, event string
 }
 
 func (c *Client[D]) self() Broadcast[D] {
-	b := c.gateway.in(c.Namespace())
+	b := c.in()
 	b.to.Rooms = []string{c.ID()}
+	return b
+}
+
+// in addresses the client's namespace, on behalf of what runs for the client.
+func (c *Client[D]) in() Broadcast[D] {
+	b := c.gateway.in(c.Namespace())
+	b.to.Trace = c.host.Trace()
 	return b
 }
 
@@ -113,12 +120,12 @@ func (c *Client[D]) Volatile() Broadcast[D] { return c.self().Volatile() }
 
 // To addresses the other clients in any of these rooms, each once.
 func (c *Client[D]) To(rooms ...string) Broadcast[D] {
-	return c.gateway.in(c.Namespace()).To(rooms...).Except(c.ID())
+	return c.in().To(rooms...).Except(c.ID())
 }
 
 // Broadcast addresses every other client of the namespace.
 func (c *Client[D]) Broadcast() Broadcast[D] {
-	return c.gateway.in(c.Namespace()).Except(c.ID())
+	return c.in().Except(c.ID())
 }
 
 // Disconnect sends the client away from the namespace: a stock client does

@@ -59,6 +59,7 @@ func (h *fakeClientHost) Info() *actors.ClientDetails {
 	return &actors.ClientDetails{ID: "ada", Namespace: "/chat", Auth: []byte(`{"name":"Ada"}`)}
 }
 func (h *fakeClientHost) Context() context.Context { return context.Background() }
+func (h *fakeClientHost) Trace() actors.Trace      { return actors.Trace{} }
 func (h *fakeClientHost) Join(_ context.Context, rooms []string, data json.RawMessage) error {
 	h.joined = append(h.joined, strings.Join(rooms, "+")+" "+string(data))
 	return nil

@@ -58,6 +58,8 @@ type GatewayResult struct {
 type ClientHost interface {
 	Info() *ClientDetails
 	Context() context.Context
+	// Trace is what the running handler is part of; zero if that is not traced.
+	Trace() Trace
 	Join(ctx context.Context, rooms []string, data json.RawMessage) error
 	Leave(ctx context.Context, rooms []string) error
 	Rooms() []string
@@ -95,4 +97,5 @@ type Multicast struct {
 	Data      Raw // EVENT payload, name included
 	Volatile  bool
 	Local     bool
+	Trace     Trace // of what emits it, if that is traced
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // The transports a client may open a session with.
@@ -155,6 +156,16 @@ type Config struct {
 	// nobody does. docs/operations.md lists the metrics.
 	Meter metric.Meter
 
+	// Tracer makes a span of a request: a handshake, a poll, a POST, an
+	// upgrade. Nil means that none is made. What happens to packets is traced
+	// by the runtime.
+	Tracer trace.Tracer
+	// SampleRatio is which part of the requests is traced, 0 to 1.
+	SampleRatio float64
+	// TrustTraceparent lets whoever sends a traceparent header decide.
+	// Otherwise it is linked where the lot falls on the request.
+	TrustTraceparent bool
+
 	below   []origin       // the hosts of patterns in Origins
 	trusted []netip.Prefix // TrustedProxies
 }
@@ -223,6 +234,9 @@ func (c Config) complete() (Config, error) {
 		if *n.value == 0 {
 			*n.value = n.zero
 		}
+	}
+	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
+		return c, fmt.Errorf("transport: SampleRatio is %v, not between 0 and 1", c.SampleRatio)
 	}
 	if err := c.completeNames(); err != nil {
 		return c, err

@@ -22,17 +22,18 @@ import (
 // answers 404 elsewhere; [Handler.Mount] puts it beside other routes.
 type Handler struct {
 	// Set by New, read-only afterwards.
-	gate   actors.Gate
-	cfg    Config
-	pool   *outbox.Pool
-	limits socketio.Limits
-	start  time.Time
-	killed context.Context // done once Close has run out of patience
-	kill   context.CancelFunc
-	meter  metric.Registration // nil if nothing is published
-	done   context.Context     // done from the start, for what must not wait
-	closed context.Context     // done once Close was called
-	shut   context.CancelFunc
+	gate    actors.Gate
+	cfg     Config
+	pool    *outbox.Pool
+	limits  socketio.Limits
+	start   time.Time
+	killed  context.Context // done once Close has run out of patience
+	kill    context.CancelFunc
+	tracing *tracing
+	meter   metric.Registration // nil if nothing is published
+	done    context.Context     // done from the start, for what must not wait
+	closed  context.Context     // done once Close was called
+	shut    context.CancelFunc
 
 	count   counters
 	relief  atomic.Uint32 // a Relief
@@ -87,6 +88,7 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 		sockets:  make(map[*webSocket]struct{}),
 		tunnels:  make(map[*tunnel]struct{}),
 	}
+	h.tracing = newTracing(&h.cfg)
 	if cfg.Meter != nil {
 		if h.meter, err = h.observe(cfg.Meter); err != nil {
 			return nil, err
@@ -170,6 +172,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	name := query.Get("transport")
 	sid := query.Get("sid")
+	span := h.tracing.request(r, requestName(r, sid), name)
+	defer end(span)
 	switch {
 	case !h.cfg.offers(name):
 		h.refuse(w, r, RefusedTransport, "")

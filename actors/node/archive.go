@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
 )
@@ -73,24 +75,36 @@ func (a *archive) run() {
 func (a *archive) claim() (room.Loaded, error) {
 	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
 	defer cancel()
+	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+	loaded, err := a.claimAndLoad(ctx, of)
+	end(wake, err)
+	return loaded, err
+}
+
+// claimAndLoad is claim, as part of a trace.
+func (a *archive) claimAndLoad(ctx context.Context, of actors.Trace) (room.Loaded, error) {
 	owned := a.owned
 	if !a.placed {
+		span, _ := a.node.tracing.start(of, "claim")
 		var err error
-		if owned, err = a.own(ctx); err != nil {
+		owned, err = a.own(ctx)
+		end(span, err)
+		if err != nil {
 			return room.Loaded{}, fmt.Errorf("claim: %w", err)
 		}
 		a.mu.Lock()
 		a.owned = owned
 		a.mu.Unlock()
 	}
-	return a.load(owned)
+	return a.load(owned, of)
 }
 
 // load loads what is stored of a room that is this activation's.
-func (a *archive) load(owned actors.Owned) (room.Loaded, error) {
+func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error) {
 	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
 	defer cancel()
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
+	span, _ := a.node.tracing.start(of, "load")
 	err := again(ctx, func(ctx context.Context) error {
 		l.Entries = nil
 		return a.node.store.Load(ctx, a.ref, owned, func(key string, value []byte) error {
@@ -98,10 +112,19 @@ func (a *archive) load(owned actors.Owned) (room.Loaded, error) {
 			return nil
 		})
 	})
+	end(span, err)
 	if err != nil {
 		return room.Loaded{}, fmt.Errorf("load: %w", err)
 	}
 	return l, nil
+}
+
+// reload is load for a room that has hibernated.
+func (a *archive) reload(owned actors.Owned) (room.Loaded, error) {
+	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+	loaded, err := a.load(owned, of)
+	end(wake, err)
+	return loaded, err
 }
 
 // own claims the room.
@@ -138,7 +161,9 @@ func (a *archive) append(x room.Append, done func(error)) {
 				return
 			}
 		}
+		span, _ := a.node.tracing.start(x.Trace, "append", attribute.Int("parlor.entries", len(x.Batch.Entries)))
 		err := again(ctx, func(ctx context.Context) error { return a.node.store.Append(ctx, a.ref, x.Batch) })
+		end(span, err)
 		if ctx.Err() == nil || err == nil {
 			done(err)
 		}

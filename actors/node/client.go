@@ -26,6 +26,7 @@ type client struct {
 	shard   *fan                 // the fan-out shard that knows it, for life
 	details actors.ClientDetails // as it first connected
 	user    actors.GatewayClient
+	trace   running // what its queue works on
 	ctx     context.Context
 	cancel  context.CancelFunc
 
@@ -121,14 +122,18 @@ func (c *client) guarded(what string, f func() error) (err error) {
 }
 
 func (c *client) tell(items ...wire.GateItem) {
-	d := &wire.GateDeliver{Namespace: c.details.Namespace, Items: items}
+	d := &wire.GateDeliver{Namespace: c.details.Namespace, Items: items, Trace: c.trace.now()}
 	d.Prepare()
 	c.gw.node.send(c.shard.pid, d)
 }
 
 // connect runs the connect hooks and answers the CONNECT.
-func (c *client) connect() {
-	ctx, cancel := context.WithTimeout(c.ctx, c.gw.config.ConnectTimeout)
+func (c *client) connect(t actors.Trace) {
+	span, of := c.gw.node.tracing.start(t, "connect")
+	c.trace.set(of)
+	defer c.trace.set(actors.Trace{})
+	defer end(span, nil)
+	ctx, cancel := context.WithTimeout(contextOf(c.ctx, of), c.gw.config.ConnectTimeout)
 	defer cancel()
 	err := c.guarded("connect", func() error {
 		if err := c.enterOwnRooms(ctx); err != nil {
@@ -223,13 +228,17 @@ func (c *client) handle(p *actors.Packet) {
 	}
 	ev := &actors.Event{Name: name, Args: actors.Args{List: args, Attachments: p.Attachments}, WantsAck: p.HasID}
 	var result actors.GatewayResult
+	span, of := c.gw.node.tracing.start(p.Trace, "handler")
+	c.trace.set(of)
 	err = c.guarded(name, func() (err error) {
-		result, err = c.user.Handle(c.ctx, ev)
+		result, err = c.user.Handle(contextOf(c.ctx, of), ev)
 		return err
 	})
 	e := actors.AsError(err)
 	c.logFailure(name, err, e)
 	c.respond(p, name, result, e)
+	c.trace.set(actors.Trace{})
+	end(span, err)
 }
 
 // logFailure logs what a hook or handler failed with where the client, which
@@ -411,6 +420,9 @@ func (c *client) Info() *actors.ClientDetails {
 
 // Context implements actors.ClientHost.
 func (c *client) Context() context.Context { return c.ctx }
+
+// Trace implements actors.ClientHost.
+func (c *client) Trace() actors.Trace { return c.trace.now() }
 
 // Rooms implements actors.ClientHost.
 func (c *client) Rooms() []string {

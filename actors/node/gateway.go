@@ -66,7 +66,7 @@ func (g *gateway) open(namespace string, conn *connection, j *wire.Join) *client
 	n.clients.Store(c.id, c)
 	n.liveClients.Add(1)
 	c.tell(attach)
-	c.push(job{run: c.connect})
+	c.push(job{run: func() { c.connect(j.Trace) }})
 	return c
 }
 
@@ -126,7 +126,7 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 			nodes = append(nodes, n.others()...)
 		}
 		for _, node := range nodes { // one message for each, with a slice of its own: it is prepared there
-			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}})
+			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}, Trace: to.Trace})
 		}
 		return nil, nodes
 	}
@@ -140,7 +140,7 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 			}
 			direct := item
 			direct.Scope, direct.Room = wire.ScopeClient, room
-			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{direct}})
+			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{direct}, Trace: to.Trace})
 			nodes = append(nodes, node)
 			continue
 		}
@@ -160,6 +160,7 @@ func (g *gateway) hubEmit(to *actors.Multicast, item wire.GateEmit) *wire.HubEmi
 	e := &wire.HubEmit{
 		Except: to.Except, Data: to.Data, Volatile: to.Volatile, EmitID: item.EmitID,
 		AskID: item.AskID, AskFor: item.AskFor, From: wire.ConnRef{Node: g.node.id},
+		Trace: to.Trace,
 	}
 	if to.Local {
 		e.Local = g.node.id

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/link"
@@ -136,12 +137,13 @@ func (n *Node) toPeer(id string, lane link.Lane, class actors.Class, msg any) bo
 	if pid == nil {
 		return false
 	}
+	msg, span := n.tracing.linked(msg, id)
 	data, err := codec.Marshal(msg)
 	if err != nil {
 		n.log.Error("a message cannot cross nodes", "error", err)
 		return true
 	}
-	n.send(pid, &outgoing{lane, class, data})
+	n.send(pid, &outgoing{lane, class, data, span})
 	return true
 }
 
@@ -168,6 +170,7 @@ type linkActor struct {
 	timer    *time.Timer
 	armed    time.Time
 	flushing bool
+	spans    []trace.Span // of messages that the next flush transmits, or keeps until the peer takes more
 }
 
 type (
@@ -175,6 +178,7 @@ type (
 		lane  link.Lane
 		class actors.Class
 		data  []byte
+		span  trace.Span // of its time in the link, if it is traced
 	}
 	incoming struct{ batch []byte }
 	peerGone struct{}
@@ -208,6 +212,9 @@ func (l *linkActor) Receive(ctx actor.Context) {
 		l.self = ctx.Self()
 		return
 	case *outgoing:
+		if msg.span != nil {
+			l.spans = append(l.spans, msg.span)
+		}
 		if err := l.machine.Send(now, msg.lane, msg.class, msg.data); err == link.ErrTooLarge {
 			l.node.log.Error("a message is too large for a node link", "peer", l.peer.ID, "bytes", len(msg.data))
 		}
@@ -229,6 +236,11 @@ func (l *linkActor) Receive(ctx actor.Context) {
 	case flush:
 		l.flushing = false
 		l.machine.Flush(now)
+		for i, span := range l.spans {
+			end(span, nil)
+			l.spans[i] = nil
+		}
+		l.spans = l.spans[:0]
 		l.arm(now)
 		return
 	case peerGone:

@@ -24,7 +24,8 @@ type sleeper struct {
 
 func (r *roomActor) newMachine() *room.Machine {
 	return room.New(room.Config{
-		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
+		Traced: contextOf,
+		Ref:    r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
 		Log:  r.node.log.With(slog.String("room", r.ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),
 	})
@@ -75,7 +76,7 @@ func (r *roomActor) rouse() {
 	}
 	r.getUp()
 	r.store.then(func() {
-		loaded, err := r.store.load(s.owned)
+		loaded, err := r.store.reload(s.owned)
 		r.node.send(r.self, claimed{loaded, err})
 	})
 }

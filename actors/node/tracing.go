@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -41,7 +42,7 @@ func (t *tracing) received(p *actors.Packet) trace.Span {
 	if t == nil || p.Type != actors.PacketEvent && p.Type != actors.PacketConnect {
 		return nil
 	}
-	drawn := t.always || t.upTo > 0 && rand.Uint64()>>1 < t.upTo
+	drawn := t.drawn()
 	if !drawn && !t.trust {
 		return nil
 	}
@@ -69,6 +70,18 @@ func (t *tracing) received(p *actors.Packet) trace.Span {
 	decode.End()
 	p.Trace = traceOf(span)
 	return span
+}
+
+// drawn draws the lot.
+func (t *tracing) drawn() bool { return t.always || t.upTo > 0 && rand.Uint64()>>1 < t.upTo }
+
+// begin begins the trace of something that no packet has caused, or nothing.
+func (t *tracing) begin(name string, attrs ...attribute.KeyValue) (trace.Span, actors.Trace) {
+	if t == nil || !t.drawn() {
+		return nil, actors.Trace{}
+	}
+	_, span := t.tracer.Start(context.Background(), name, trace.WithAttributes(attrs...))
+	return span, traceOf(span)
 }
 
 func packetName(p actors.PacketType) string {
@@ -129,6 +142,64 @@ func (t *tracing) taken(msg any) any {
 	}
 	t.span(w.trace, "mailbox", w.since)
 	return w.msg
+}
+
+// linked is msg as it is to be sent to another node: if it is traced, what
+// happens to it there belongs to the span of the link, which is to be ended
+// when msg has been transmitted.
+func (t *tracing) linked(msg any, node string) (any, trace.Span) {
+	if t == nil {
+		return msg, nil
+	}
+	var of *actors.Trace // in a copy: the message is not ours to change
+	var copied any
+	switch m := msg.(type) {
+	case *wire.Event:
+		if m.Trace.Sampled() {
+			own := *m
+			of, copied = &own.Trace, &own
+		}
+	case *wire.Join:
+		if m.Trace.Sampled() {
+			own := *m
+			of, copied = &own.Trace, &own
+		}
+	case *wire.Deliver:
+		if m.Trace.Sampled() {
+			own := *m
+			of, copied = &own.Trace, &own
+		}
+	case *wire.GateDeliver:
+		if m.Trace.Sampled() {
+			own := *m
+			of, copied = &own.Trace, &own
+		}
+	}
+	if of == nil {
+		return msg, nil
+	}
+	span, own := t.start(*of, "link", attribute.String("parlor.peer", node))
+	*of = own
+	return copied, span
+}
+
+// running is what somebody works on who is watched by others. The zero value
+// is nothing that is traced.
+type running struct{ trace atomic.Pointer[actors.Trace] }
+
+func (r *running) set(t actors.Trace) {
+	if t.Sampled() {
+		r.trace.Store(&t)
+	} else if r.trace.Load() != nil {
+		r.trace.Store(nil)
+	}
+}
+
+func (r *running) now() actors.Trace {
+	if t := r.trace.Load(); t != nil {
+		return *t
+	}
+	return actors.Trace{}
 }
 
 // flushed tells of one flush on behalf of several deliveries: it belongs to the

@@ -20,6 +20,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 	"github.com/parlor-rooms/parlor/transport"
 )
 
@@ -54,16 +55,22 @@ func run(ctx context.Context, listen string, secret []byte, out io.Writer) error
 	if err != nil {
 		return err
 	}
+	tel, err := telemetry.Start(ctx, telemetry.Config{Service: "chat"})
+	if err != nil {
+		return err
+	}
+	defer tel.Stop(context.WithoutCancel(ctx))
 	jobs := NewJobs(2 * time.Second)
 	chat, dashboard := NewChat(jobs), NewDashboard()
 	n, err := node.New(node.Config{
 		Gateways:      []actors.GatewayBehavior{chat, dashboard},
 		Authenticator: tokens,
+		Tracer:        tel.Tracer(), SampleRatio: tel.SampleRatio(), Meter: tel.Meter(),
 	})
 	if err != nil {
 		return err
 	}
-	sockets, err := transport.New(n, transport.Config{})
+	sockets, err := transport.New(n, transport.Config{Tracer: tel.Tracer(), SampleRatio: tel.SampleRatio(), Meter: tel.Meter()})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 	"github.com/parlor-rooms/parlor/transport"
 )
 
@@ -47,16 +48,23 @@ func run(ctx context.Context, listen string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	tel, err := telemetry.Start(ctx, telemetry.Config{Service: "game"})
+	if err != nil {
+		return err
+	}
+	defer tel.Stop(context.WithoutCancel(ctx))
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	rooms, err := node.New(node.Config{Kinds: []actors.Behavior{Kind()}})
+	rooms, err := node.New(node.Config{
+		Kinds: []actors.Behavior{Kind()}, Tracer: tel.Tracer(), SampleRatio: tel.SampleRatio(), Meter: tel.Meter(),
+	})
 	if err != nil {
 		return err
 	}
-	sockets, err := transport.New(rooms, transport.Config{})
+	sockets, err := transport.New(rooms, transport.Config{Tracer: tel.Tracer(), SampleRatio: tel.SampleRatio(), Meter: tel.Meter()})
 	if err != nil {
 		return err
 	}

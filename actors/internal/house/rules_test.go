@@ -68,8 +68,7 @@ var homes = []home{
 	},
 	{
 		module:  "google.golang.org/protobuf",
-		homes:   []string{"actors/node/...", "actors/internal/cluster/...", "actors/internal/wire/..."},
-		tests:   []string{"cmd/node/..."}, // to read what was exported
+		homes:   []string{"transport/transporttest/otlptest", "actors/node/...", "actors/internal/cluster/...", "actors/internal/wire/..."},
 		because: "it is how messages of the runtime cross a node link",
 	},
 	{
@@ -138,7 +137,7 @@ var homes = []home{
 	},
 	{
 		module:  "go.opentelemetry.io/proto/otlp",
-		tests:   anywhere,
+		homes:   []string{"transport/transporttest/otlptest"},
 		because: "it reads what was exported",
 	},
 	{

@@ -147,7 +147,7 @@ func (m *Machine) Emit(request uint64, e *wire.HubEmit) {
 	for _, n := range m.nodes {
 		if e.Local == "" || e.Local == n.name {
 			done.Nodes = append(done.Nodes, n.name)
-			m.deliver(n.name, item)
+			m.effect.Deliver(n.name, &wire.GateDeliver{Namespace: m.namespace, Items: []wire.GateItem{item}, Trace: e.Trace})
 		}
 	}
 	if e.AskID != 0 {

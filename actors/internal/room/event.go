@@ -16,6 +16,7 @@ const creditEvery = 8
 // is not there any more: then its connection has been told Gone.
 func (m *Machine) Event(now time.Time, e *wire.Event) {
 	m.step(now, func() {
+		m.causedBy(e.Trace)
 		if mem := m.accept(e); mem != nil {
 			m.stir()
 			written, turns := m.journal.writes, m.gate.turn

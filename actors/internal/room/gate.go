@@ -47,6 +47,7 @@ type held struct {
 	turn    uint64
 	serial  uint64
 	bytes   int
+	trace   actors.Trace
 	leave   func()
 	lost    func() // instead of leave, if the room is not the room any more; may be nil
 	changes []actors.Change
@@ -64,7 +65,7 @@ func (m *Machine) hold(h held) {
 		h.batch = max(h.batch, g.queue[n-1].batch)
 	}
 	g.serial++
-	h.serial, h.turn = g.serial, g.turn
+	h.serial, h.turn, h.trace = g.serial, g.turn, m.trace.cause
 	if n := len(g.queue); n == 0 || g.queue[n-1].turn != h.turn {
 		g.turns++
 	}
@@ -78,6 +79,7 @@ func (m *Machine) release() {
 	g := &m.gate
 	for len(g.queue) > 0 && g.queue[0].batch <= m.journal.done {
 		h := m.shift()
+		m.causedBy(h.trace)
 		h.leave()
 	}
 	if len(g.queue) == 0 {
@@ -195,7 +197,7 @@ func (m *Machine) markSynced(changes []actors.Change) {
 		if !m.fields[c.Field].Synced {
 			continue
 		}
-		m.sync.mark(c)
+		m.mark(c)
 		if len(g.queue) > 0 {
 			if g.passed == nil {
 				g.passed = make(map[entryKey]uint64)
@@ -233,7 +235,7 @@ func (m *Machine) holdChanges(changes []actors.Change) {
 	h.leave = func() {
 		for _, c := range h.changes {
 			if g.passed[entryKey{c.Field, c.Key}] < serial {
-				m.sync.mark(c)
+				m.mark(c)
 			}
 		}
 	}

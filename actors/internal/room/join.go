@@ -24,6 +24,7 @@ type pendingJoin struct {
 func (m *Machine) Join(now time.Time, j *wire.Join) {
 	m.step(now, func() {
 		m.stir()
+		m.causedBy(j.Trace)
 		if m.phase == retiring {
 			m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member})
 			return

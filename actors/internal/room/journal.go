@@ -18,14 +18,15 @@ const (
 type journal struct {
 	lasts  bool // there is a store, and the room is this activation's
 	owned  actors.Owned
-	flight *batch    // on its way
-	since  time.Time // when it was handed over
-	ready  []*batch  // closed, in their order
-	open   *batch    // turns write into it; nil if nothing was written
-	bytes  int       // of all of these
-	last   uint64    // number of the latest batch
-	done   uint64    // every batch up to this one is durable
-	writes uint64    // entries that were set or removed
+	flight *batch       // on its way
+	since  time.Time    // when it was handed over
+	ready  []*batch     // closed, in their order
+	open   *batch       // turns write into it; nil if nothing was written
+	bytes  int          // of all of these
+	last   uint64       // number of the latest batch
+	trace  actors.Trace // of what writes at present
+	done   uint64       // every batch up to this one is durable
+	writes uint64       // entries that were set or removed
 
 	described bool // this activation has stored storedMeta
 	agenda    agenda
@@ -41,6 +42,7 @@ type batch struct {
 	at      map[string]int // by key
 	bytes   int
 	sent    *actors.Batch // once it is on its way
+	trace   actors.Trace  // of the latest turn in it that is traced
 }
 
 // pending returns the latest batch that is not durable, 0 if there is none.
@@ -79,6 +81,9 @@ func (j *journal) write(key string, value []byte) uint64 {
 }
 
 func (j *journal) put(b *batch, key string, value []byte) {
+	if j.trace.Sampled() {
+		b.trace = j.trace
+	}
 	n := len(value)
 	j.writes++
 	if i, ok := b.at[key]; ok {
@@ -148,7 +153,7 @@ func (m *Machine) append() {
 		b.sent.NewGeneration = m.history.long
 	}
 	j.flight, j.since = b, m.now
-	m.effect.Append(Append{Batch: b.sent, Wake: m.sooner()})
+	m.effect.Append(Append{Batch: b.sent, Wake: m.sooner(), Trace: b.trace})
 }
 
 // Appended says what has become of the batch with an id: nil if it is durable,

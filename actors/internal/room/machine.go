@@ -81,6 +81,7 @@ type OutCall struct {
 // Append is a batch on its way to the store.
 type Append struct {
 	Batch *actors.Batch
+	Trace actors.Trace // of the latest turn in it that is traced
 
 	// Wake is when the agenda has to say that the room is to be woken, before
 	// the batch is appended; zero if what it says already will do.
@@ -101,6 +102,10 @@ type Config struct {
 	NewID   func() string // unguessable, of [A-Za-z0-9_-]
 	Follows bool          // connections follow a room that is told Moved to its next activation
 	Effects Effects
+
+	// Traced returns a context that carries a trace, for a turn that is
+	// traced. Nil if nothing is.
+	Traced func(context.Context, actors.Trace) context.Context
 }
 
 type phase uint8
@@ -125,6 +130,7 @@ type Machine struct {
 	cancel    context.CancelFunc
 
 	now   time.Time // of the current step; never goes back
+	trace tracing   // what the step is part of
 	phase phase
 	epoch uint64
 
@@ -222,6 +228,7 @@ func (m *Machine) step(now time.Time, f func()) {
 		m.now = now
 	}
 	m.following = false // a step that a fault of the runtime has cut short left it so
+	m.trace, m.journal.trace = tracing{}, actors.Trace{}
 	f()
 	m.runFollowUps()
 	m.settle()

@@ -33,6 +33,10 @@ func (m *Machine) whenOpen(w waiter) {
 	case len(m.waiting) >= maxWaiting:
 		w.end(actors.Errorf(actors.CodeOverloaded, "too many wait for the room; try again"))
 	default:
+		if t := m.trace.cause; t.Sampled() {
+			run := w.run
+			w.run = func() { m.causedBy(t); run() }
+		}
 		m.waiting = append(m.waiting, w)
 	}
 }

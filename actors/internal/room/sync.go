@@ -16,6 +16,7 @@ type syncState struct {
 	dirty   []actors.Change  // at most one per entry
 	at      map[entryKey]int // position in dirty
 	entries int              // of the last flush
+	trace   actors.Trace     // of the latest turn in dirty that is traced
 }
 
 type entryKey struct {
@@ -40,6 +41,14 @@ func (s *syncState) mark(c actors.Change) {
 	s.dirty = append(s.dirty, c)
 }
 
+// mark notes a change on behalf of what runs at present.
+func (m *Machine) mark(c actors.Change) {
+	if m.trace.cause.Sampled() {
+		m.sync.trace = m.trace.cause
+	}
+	m.sync.mark(c)
+}
+
 // reset forgets what was gathered. It lets go of memory that one large flush
 // has taken.
 func (s *syncState) reset() {
@@ -60,6 +69,9 @@ func (m *Machine) flush() {
 	}
 	s.version++
 	s.flushed = m.now
+	if s.trace.Sampled() {
+		m.trace.sent, s.trace = s.trace, actors.Trace{}
+	}
 	item := wire.Sync{Version: s.version, Offset: m.offset(), Changes: s.dirty}
 	s.reset()
 	for _, n := range m.nodes {

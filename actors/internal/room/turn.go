@@ -58,7 +58,7 @@ func (m *Machine) turnFor(mem actors.Member, f func(*actors.Turn)) {
 // doThen is do with a function that runs if the turn has succeeded: after what
 // it emitted, before everything else it asked for.
 func (m *Machine) doThen(c actors.Cause, f func(*actors.Turn) error, then func()) *failure {
-	c.Context = m.ctx
+	c.Context = m.context()
 	t := actors.NewTurn((*host)(m), c)
 	m.turn.reset() // a turn that a fault of the runtime has cut short left something
 	m.gate.need = 0

@@ -33,7 +33,7 @@ func (w *workState) busy() bool {
 // step.
 func (m *Machine) run(work func(context.Context) error, then func(*failure)) {
 	m.work.nextID++
-	m.work.running[m.work.nextID] = then
+	m.work.running[m.work.nextID] = keepTrace(m, then)
 	m.effect.Run(m.work.nextID, func(ctx context.Context) error {
 		if failed := attempt(func() error { return work(ctx) }); failed != nil {
 			return failed

@@ -174,6 +174,10 @@ func (s *server) nodePart() part {
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows
 				Logger:         s.logger("node"),
 				Meter:          s.telemetry.Meter(),
+
+				Tracer:           s.telemetry.Tracer(),
+				SampleRatio:      s.telemetry.SampleRatio(),
+				TrustTraceparent: s.cfg.Telemetry.TrustTraceparent,
 			}
 			if s.clustered() {
 				c.Cluster, c.Carrier = s.many.cluster, s.many.carrier
