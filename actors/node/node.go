@@ -225,6 +225,10 @@ func New(cfg Config) (*Node, error) {
 	for _, g := range n.gateways {
 		g.behavior.Bind(g)
 	}
+	if n.shares() {
+		n.learnRevoked(n.ctx)       // before anybody enters
+		n.beside.Go(n.watchRevoked) // ends with n.ctx; stop waits for it
+	}
 	if len(n.lasting()) > 0 {
 		n.beside.Go(n.watchAgenda) // ends with n.ctx; stop waits for it
 	}

@@ -13,14 +13,20 @@ import (
 // Revoke voids credentials: whoever has entered with one of them leaves with
 // ReasonRevoked, and nobody enters with one any more. Connections of this node
 // are told before it returns and are gone as soon as they have worked off what
-// waits for them. The revocation is kept in memory until r.Until.
-func (n *Node) Revoke(_ context.Context, r actors.Revocation) error {
+// waits for them. With a Config.Store the revocation is kept there until
+// r.Until: every other node of the store knows within five seconds, and this
+// one after a restart; Revoke blocks until that is written or ctx ends, and
+// returns an error that wraps ErrRevokedHere if it was not.
+func (n *Node) Revoke(ctx context.Context, r actors.Revocation) error {
 	r, err := r.Complete(time.Now())
 	if err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
 	n.applyRevocations(r)
-	return nil
+	if !n.shares() {
+		return nil
+	}
+	return n.share(ctx, r)
 }
 
 // applyRevocations takes over what was revoked, here or on another node.

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"crypto/subtle"
 	"encoding/json"
 	"net"
@@ -162,7 +163,12 @@ func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
 	err := s.node.Revoke(ctx, actors.Revocation{
 		Subject: query.Get("subject"), TokenID: query.Get("token_id"), Before: before, Until: until,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, node.ErrRevokedHere):
+		s.log.Error("a revocation could not be written", "error", err)
+		say(w, http.StatusServiceUnavailable, "revoked on this node only; say it again")
+		return
+	case err != nil:
 		say(w, http.StatusBadRequest, err.Error())
 		return
 	}
