@@ -132,10 +132,12 @@ func (m *Machine) Recheck() {
 }
 
 // sendAway ends stays. DISCONNECT comes from the room or gateway, behind
-// everything it has sent. If the client is nowhere else, the transport is
-// closed instead: a stock client whose credential has expired then comes back
-// by itself, with the one that its auth function returns; one that was revoked
-// is told DISCONNECT, so that it does not.
+// everything it has sent. If the client is nowhere else, one whose credential
+// has expired has its transport closed instead: a stock client then comes back
+// by itself, with the credential that its auth function returns. One that was
+// revoked is not to come back: stock clients close by themselves after the last
+// DISCONNECT, others are closed soon after; to close at once would overtake
+// DISCONNECT in a client that polls.
 func (m *Machine) sendAway(gone []*stay, why actors.LeaveReason) {
 	if len(gone) == 0 {
 		return
@@ -147,15 +149,15 @@ func (m *Machine) sendAway(gone []*stay, why actors.LeaveReason) {
 	last := m.others(gone) == 0
 	for _, s := range gone {
 		m.emit(s.namespace, endedEvent, map[string]actors.Code{"code": code})
-		switch {
-		case last && why == actors.ReasonRevoked:
-			m.effect.Push(&actors.Packet{Type: actors.PacketDisconnect, Namespace: s.namespace})
-		case last:
-		default:
+		if !last || why == actors.ReasonRevoked {
 			m.sendOff(s, why)
 		}
 	}
-	if last {
+	switch {
+	case !last:
+	case why == actors.ReasonRevoked:
+		m.outside.ask, m.outside.sent = true, true
+	default:
 		m.close(why)
 	}
 }

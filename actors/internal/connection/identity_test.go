@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // house lets in who is not listed.
@@ -241,8 +242,13 @@ func TestWhoIsRevokedIsSentAwayAndKeptOut(t *testing.T) {
 	f.Authenticated("m4", who("u", "t", time.Hour), nil)
 	f.expect(t, `authenticate /b/1 m4 "" `, "release 1", `push 4 /b/1 {"message":"the credential was revoked","data":{"code":"revoked"}}`)
 	h.revoked["other"] = true
-	f.Recheck() // nowhere else: DISCONNECT first, so that it does not come back
-	f.expect(t, fmt.Sprintf(ended, "/b/2", "revoked"), "push 1 /b/2 ", "close revoked")
+	f.Recheck() // nowhere else: DISCONNECT, so that it does not come back, and then the transport
+	f.expect(t, fmt.Sprintf(ended, "/b/2", "revoked"), "leave b/2 m2 revoked")
+	f.advance(goodbye - time.Millisecond)
+	f.expect(t)
+	f.Gone(&wire.Gone{Room: actors.RoomRef{Kind: "b", ID: "2"}, Member: "m2"})
+	f.advance(time.Millisecond)
+	f.expect(t, "relocate b/2", "close revoked")
 }
 
 func TestWhoMayNotEnterIsToldWhy(t *testing.T) {

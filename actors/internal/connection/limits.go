@@ -144,13 +144,18 @@ func (m *Machine) countedBy(subject string) *stay {
 type outside struct {
 	since  time.Time // zero if it is inside, as far as is known
 	ask    bool      // a stay has ended: Wake finds out, and since when
+	sent   bool      // it was revoked everywhere: only a goodbye is waited for
 	longer bool      // it was being asked who the client is when its time was over
 }
 
 // until is when the transport is closed; the zero Time if it is not.
 func (o *outside) until(limit time.Duration) time.Time {
 	switch {
-	case o.since.IsZero() || limit <= 0:
+	case o.since.IsZero():
+		return time.Time{}
+	case o.sent:
+		return o.since.Add(goodbye)
+	case limit <= 0:
 		return time.Time{}
 	case o.longer:
 		return o.since.Add(2 * limit)
@@ -158,16 +163,23 @@ func (o *outside) until(limit time.Duration) time.Time {
 	return o.since.Add(limit)
 }
 
+// goodbye is how long a client that was revoked everywhere may take to close.
+const goodbye = 2 * time.Second
+
 // closeIfOutside closes the transport of a client that is in no room and no
 // gateway for too long. One that is being asked who it is has twice the time.
 func (m *Machine) closeIfOutside(now time.Time) {
 	o, asked := &m.outside, false
 	for _, sp := range m.spaces {
-		if s := sp.stay; s != nil && (s.state == joining || s.state == joined) {
+		s := sp.stay
+		switch {
+		case s == nil || s.ending != "":
+		case s.state == joining || s.state == joined:
 			*o = outside{}
 			return
+		default:
+			asked = true
 		}
-		asked = asked || sp.stay != nil
 	}
 	if o.ask && o.since.IsZero() {
 		o.since = now
@@ -176,6 +188,8 @@ func (m *Machine) closeIfOutside(now time.Time) {
 	at := o.until(m.cfg.Limits.OutsideFor)
 	switch {
 	case at.IsZero() || now.Before(at):
+	case o.sent:
+		m.close(actors.ReasonRevoked)
 	case asked && !o.longer:
 		o.longer = true
 	default:

@@ -3,9 +3,9 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/pprof"
