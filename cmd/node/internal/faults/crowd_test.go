@@ -39,6 +39,7 @@ type guest struct {
 	mu       sync.Mutex // guards the following
 	at       int        // index of the server it is connected to; -1: none
 	member   string
+	members  []string // all that it has been
 	pid      string
 	offset   string
 	n        int            // the last number that was acknowledged
@@ -132,7 +133,7 @@ func (g *guest) visit(ctx context.Context, at int, entered func()) error {
 	if g.pid != "" && ns.PID() != g.pid {
 		g.cut()
 	}
-	g.member, g.pid = ns.SID(), ns.PID()
+	g.is(ns)
 	g.mu.Unlock()
 	entered()
 	talk, end := context.WithCancel(ctx)
@@ -140,7 +141,32 @@ func (g *guest) visit(ctx context.Context, at int, entered func()) error {
 	defer wait.Wait()
 	defer end()
 	wait.Go(func() { g.talk(talk, ns) })
-	return g.listen(ctx, ns)
+	if err := g.listen(ctx, ns); !errors.Is(err, transporttest.ErrLeft) {
+		return err
+	}
+	return fmt.Errorf("the connection ended: %w", client.Err())
+}
+
+// is takes what the server calls the guest.
+func (g *guest) is(ns *transporttest.Namespace) {
+	g.member, g.pid = ns.SID(), ns.PID()
+	g.members = append(g.members, g.member)
+}
+
+// who says which guest a member is or was, for the reader of a failed test.
+func (c *crowd) who(member string) string {
+	for _, g := range c.all {
+		g.mu.Lock()
+		for i, m := range g.members {
+			if m == member {
+				defer g.mu.Unlock()
+				return fmt.Sprintf("%s is %s (its %d. of %d), connected to %d by %d, heard the last %v ago, lost %d connections, of late %q",
+					member, g.name, i+1, len(g.members), g.at, g.transport, time.Since(g.latest).Round(time.Millisecond), len(g.lost), g.lost[max(0, len(g.lost)-3):])
+			}
+		}
+		g.mu.Unlock()
+	}
+	return member + " is nobody's"
 }
 
 // cut is called when the server has said that something was missed: numbers
@@ -203,7 +229,7 @@ func (g *guest) listen(ctx context.Context, ns *transporttest.Namespace) error {
 		if now := ns.Connects(); now != connects { // in place
 			connects = now
 			g.mu.Lock()
-			g.member, g.pid = ns.SID(), ns.PID()
+			g.is(ns)
 			g.cut()
 			g.mu.Unlock()
 		}

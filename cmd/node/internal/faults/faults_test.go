@@ -8,6 +8,30 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
 )
 
+// TestNodesRestartOneByOneAndOneDies: members of rooms that last see every
+// message once and in order, whoever restarts or dies, and a client is only
+// disconnected with its own node.
+func TestNodesRestartOneByOneAndOneDies(t *testing.T) {
+	l := newLab(t, 3)
+	c := newCrowd(t, "hall", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	for i, n := range l.nodes {
+		c.mark()
+		l.restart(n)
+		c.flows(30 * time.Second)
+		l.report([]string{"first", "second", "third"}[i]+" node restarted", c.gaps())
+		c.check()
+	}
+	c.mark()
+	dead := "http://" + l.nodes[1].Public()
+	at := c.where()
+	l.nodes[1].Kill()
+	c.flows(30 * time.Second)
+	l.report("one node killed", c.gaps())
+	c.stays(at, dead)
+	c.check()
+}
+
 // TestANodeThatWasPausedEnds beyond its lease, with the status that has its
 // supervisor start it again; rooms are then elsewhere, and nobody hears an
 // older activation after a younger one.
@@ -98,4 +122,17 @@ func TestTheClusterGrows(t *testing.T) {
 	c.check()
 	more.check()
 	l.exactMembers(more, 30*time.Second)
+}
+
+// TestMembersOfADeadNodeLeave, exactly once and within a stated time, and
+// those of the others stay.
+func TestMembersOfADeadNodeLeave(t *testing.T) {
+	l := newLab(t, 3)
+	c := newCrowd(t, "lobby", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	l.exactMembers(c, 30*time.Second)
+	l.nodes[0].Kill()
+	c.flows(30 * time.Second)
+	l.exactMembers(c, 30*time.Second)
+	c.check()
 }

@@ -55,7 +55,12 @@ func (l *lab) add() *fleet.Node {
 	l.t.Helper()
 	n, err := fleet.NewNode(fleet.Config{
 		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: os.Args[0], Env: []string{nodeEnv + "=1"},
-		Args: []string{"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off", "--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0"},
+		Args: []string{
+			"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off",
+			"--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0",
+			// A client that polled and vanished is missed soon.
+			"--transport-ping-interval", "2s", "--transport-ping-timeout", "3s",
+		},
 	})
 	if err != nil {
 		l.t.Fatal(err)
@@ -159,7 +164,12 @@ func (l *lab) exactMembers(c *crowd, within time.Duration) {
 		for room, want := range names {
 			slices.Sort(want)
 			if got := l.members(room); !slices.Equal(got, want) {
-				wrong = fmt.Sprintf("%s shows %d members %v, %d are in it %v", room, len(got), got, len(want), want)
+				wrong = fmt.Sprintf("%s shows %d members, %d are in it", room, len(got), len(want))
+				for _, id := range slices.Concat(got, want) {
+					if slices.Contains(got, id) != slices.Contains(want, id) {
+						wrong += "; " + c.who(id)
+					}
+				}
 				break
 			}
 		}
@@ -179,6 +189,9 @@ func (l *lab) members(room string) []string {
 	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 	defer cancel()
 	client, err := transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
+	for err != nil && pause(ctx, 50*time.Millisecond) { // it may have met a node that just died
+		client, err = transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
+	}
 	if err != nil {
 		l.t.Fatal(err)
 	}

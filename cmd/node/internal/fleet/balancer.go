@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -74,9 +76,19 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.RLock()
 	backends := t.backends
 	t.mu.RUnlock()
+	var body []byte // an attempt that fails closes the body
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
 	err := errors.New("balancer: no server")
 	for range backends {
 		out := r.Clone(r.Context())
+		if r.Body != nil {
+			out.Body = io.NopCloser(bytes.NewReader(body))
+		}
 		out.URL.Host = backends[t.next.Add(1)%uint64(len(backends))]
 		var resp *http.Response
 		if resp, err = backendTransport.RoundTrip(out); err == nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,10 @@ func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
 	defer backendTransport.CloseIdleConnections()
 	var backends []string
 	for _, name := range []string{"a", "b"} {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			_, _ = io.WriteString(w, name+string(body))
+		}))
 		defer s.Close()
 		backends = append(backends, s.Listener.Addr().String())
 	}
@@ -31,7 +35,7 @@ func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{}}
 	got := map[string]int{}
 	for range 12 {
-		resp, err := client.Get(b.URL())
+		resp, err := client.Post(b.URL(), "text/plain", strings.NewReader("!"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +43,7 @@ func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
 		_ = resp.Body.Close()
 		got[string(body)]++
 	}
-	if got["a"] < 4 || got["b"] < 4 || got["a"]+got["b"] != 12 {
+	if got["a!"] < 4 || got["b!"] < 4 || got["a!"]+got["b!"] != 12 {
 		t.Errorf("answers came from %v", got)
 	}
 	client.CloseIdleConnections()
