@@ -28,6 +28,8 @@
 // A text in quotes is Go's. {host} and {sid} stand for what they name, {x*9} for
 // nine times x, and … at the end of what is expected for anything. {token} is a
 // good token, {other} one of another subject, {old} has expired, {brief} does
-// so in some seconds, and {limited} allows to enter /lobby/allowed and to send
-// chat there, and to send anything in rooms whose names begin with sealed.
+// so in some seconds, and {limited} allows to begin and enter /lobby/allowed and
+// to send chat there, and to send anything in rooms whose names begin with
+// sealed. {visitor} may enter every room and begin none; {flooder} is a good
+// one for floods, whose subject has its fill of rooms soon.
 package corpus

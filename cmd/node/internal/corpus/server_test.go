@@ -46,6 +46,8 @@ kinds:
     events: {chat: {history: 10, max_bytes: 1000}, cursor: {keep: true}}
     profile: [name]
     sync_every: 0s
+    create: users
+  closed: {create: nobody}
 `
 
 // server is the ready-made server as a process of its own.
@@ -160,12 +162,14 @@ func (s *server) tokens() map[string]func() string {
 		return func() string { return s.issuer.Good(s.issuer.With(append(pairs, "sub", "corpus")...)) }
 	}
 	return map[string]func() string{
-		"{token}": with(),
-		"{other}": func() string { return s.token("other") },
-		"{old}":   with("iat", at(-2*time.Hour), "exp", at(-time.Hour)),
-		"{brief}": func() string { return with("iat", at(-time.Hour), "exp", at(4*time.Second-leeway))() },
+		"{token}":   with(),
+		"{other}":   func() string { return s.token("other") },
+		"{flooder}": func() string { return s.token("flooder") },
+		"{visitor}": with("rooms", []any{map[string]any{"p": "lobby/*", "ops": []string{"join"}}}),
+		"{old}":     with("iat", at(-2*time.Hour), "exp", at(-time.Hour)),
+		"{brief}":   func() string { return with("iat", at(-time.Hour), "exp", at(4*time.Second-leeway))() },
 		"{limited}": with("rooms", []any{
-			map[string]any{"p": "lobby/allowed", "ops": []string{"join", "publish:chat"}},
+			map[string]any{"p": "lobby/allowed", "ops": []string{"create", "join", "presence", "publish:chat"}},
 			map[string]any{"p": "lobby/sealed*", "ops": []string{"publish", "moderate"}},
 		}),
 	}
