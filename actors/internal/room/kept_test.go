@@ -170,11 +170,16 @@ func (w *world) commit() {
 func (w *world) apply() {
 	k := w.kept
 	b := k.flight
-	if b.Owned != k.owned {
-		if b.After() == k.owned {
-			return
-		}
+	if b.Owned != k.owned && b.After() != k.owned {
 		w.t.Fatalf("Append at %+v, the room is at %+v", b.Owned, k.owned)
+	}
+	k.apply(b)
+}
+
+// apply applies a batch, unless it was applied already.
+func (k *kept) apply(b *actors.Batch) {
+	if b.After() == k.owned {
+		return
 	}
 	for _, e := range b.Entries {
 		if e.Value == nil {

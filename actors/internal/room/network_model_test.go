@@ -39,7 +39,7 @@ func agree(t *rapid.T, mailboxes bool) {
 	}
 	roll(t)
 	joined, left := map[actors.MemberID]int{}, map[actors.MemberID]int{}
-	mischief := func(_ *hall, t *actors.Turn) {
+	mischief := func(h *hall, t *actors.Turn) {
 		if n.quiet {
 			return
 		}
@@ -54,6 +54,10 @@ func agree(t *rapid.T, mailboxes bool) {
 					t.Kick(who.ID, "bye")
 				}
 			}
+		case 8, 9, 10, 11:
+			h.Notes.Set(fmt.Sprint(dice.IntN(3)), dice.IntN(100))
+		case 12:
+			t.Broadcast("counted", h.Notes.Len())
 		case 6:
 			t.Broadcast("said", 1)
 		case 7:
@@ -83,6 +87,9 @@ func agree(t *rapid.T, mailboxes bool) {
 	}
 	if rapid.Bool().Draw(t, "authorizes") {
 		c.Authorize = func(context.Context, *actors.JoinRequest) error { return nil }
+	}
+	if rapid.Bool().Draw(t, "is kept") {
+		n.stores = make(map[actors.RoomRef]*kept)
 	}
 	n.behavior = s.behavior(c)
 	if rapid.Bool().Draw(t, "loads") {

@@ -35,6 +35,7 @@ type network struct {
 	acts    []*activation
 	active  map[actors.RoomRef]*activation // the directory
 	fan     map[string]*roomTable          // the fan-out, by namespace
+	stores  map[actors.RoomRef]*kept       // nil: nothing is kept
 	ids     int
 	quiet   bool // clients and users do nothing any more
 }
@@ -79,8 +80,35 @@ func (n *network) activate(ref actors.RoomRef) *activation {
 		Ref: ref, Behavior: n.behavior, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Rand: rand.New(rand.NewPCG(1, 1)), NewID: func() string { return n.id("r") }, Effects: a,
 	})
-	n.send("dir", a.name, func() { a.m.Start(n.now, Loaded{Epoch: a.epoch}) })
+	n.send("dir", a.name, func() { a.m.Start(n.now, a.load()) })
 	return a
+}
+
+// load claims the room, if it is kept, and loads it.
+func (a *activation) load() Loaded {
+	l := Loaded{Epoch: a.epoch}
+	if a.n.stores == nil {
+		return l
+	}
+	k := a.n.stores[a.ref]
+	if k == nil {
+		k = &kept{entries: make(map[string]string)}
+		a.n.stores[a.ref] = k
+	}
+	k.owned.Epoch, k.owned.Owner = a.epoch, actors.Owner{Node: "n", Nonce: a.name}
+	l.Owned, l.Entries = k.owned, k.list()
+	return l
+}
+
+// ask has the store do something in its own time, and answer.
+func (a *activation) ask(do func(*kept) error, answer func(error)) {
+	a.n.send(a.name, "store", func() {
+		k, err := a.n.stores[a.ref], error(actors.ErrFenced)
+		if k.owned.Owner.Nonce == a.name {
+			err = do(k)
+		}
+		a.n.send("store", a.name, func() { answer(err) })
+	})
 }
 
 func (a *activation) receive(c *socket, msg any) {
@@ -125,13 +153,17 @@ func (a *activation) Call(id uint64, _ OutCall) {
 func (a *activation) Answer(uint64, actors.Raw, *actors.Error) {}
 
 // Append implements Effects.
-func (a *activation) Append(Append) {}
+func (a *activation) Append(x Append) {
+	a.ask(func(k *kept) error { k.apply(x.Batch); return nil }, func(err error) { a.m.Appended(a.n.now, x.Batch.ID, err) })
+}
 
 // Schedule implements Effects.
 func (a *activation) Schedule(time.Time) {}
 
 // Destroy implements Effects.
-func (a *activation) Destroy() {}
+func (a *activation) Destroy() {
+	a.ask(func(k *kept) error { clear(k.entries); k.owned = actors.Owned{}; return nil }, func(err error) { a.m.Destroyed(a.n.now, err) })
+}
 
 // Hibernate implements Effects.
 func (a *activation) Hibernate(actors.Owned, []string) {}
