@@ -14,7 +14,10 @@ import (
 )
 
 // sink carries out nothing, but confirms flushes.
-type sink struct{ delivers, items, unconfirmed int }
+type sink struct {
+	delivers, items, unconfirmed int
+	batch                        *actors.Batch // to be answered
+}
 
 func (s *sink) Deliver(_ string, d *wire.Deliver) {
 	s.delivers++
@@ -27,7 +30,7 @@ func (*sink) Tell(wire.ConnRef, any)                   {}
 func (*sink) Run(uint64, func(context.Context) error)  {}
 func (*sink) Call(uint64, OutCall)                     {}
 func (*sink) Answer(uint64, actors.Raw, *actors.Error) {}
-func (*sink) Append(Append)                            {}
+func (s *sink) Append(a Append)                        { s.batch = a.Batch }
 func (*sink) Schedule(time.Time)                       {}
 func (*sink) Destroy()                                 {}
 func (*sink) Hibernate(actors.Owned, []string)         {}
@@ -75,11 +78,16 @@ func newCrowd(tb testing.TB, members int, c actors.KindConfig, payload string, a
 		Ref: actors.RoomRef{Kind: "plane", ID: "1"}, Behavior: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Rand: rand.New(rand.NewPCG(1, 1)),
 		NewID: func() string { ids++; return fmt.Sprintf("%022d", ids) }, Effects: cr.sink,
 	})
-	cr.m.Start(cr.now, Loaded{})
+	l := Loaded{}
+	if c.Durability != "" { // anything: a sink takes it
+		l = Loaded{Epoch: 1, Owned: actors.Owned{Epoch: 1, Owner: actors.Owner{Node: "n1", Nonce: "n"}}}
+	}
+	cr.m.Start(cr.now, l)
 	for i := range members {
 		conn := wire.ConnRef{Node: "n1", ID: uint64(i + 1)}
 		id := actors.MemberID(fmt.Sprintf("member-%015d", i))
 		cr.m.Join(cr.now, &wire.Join{Room: cr.m.cfg.Ref, Conn: conn, Member: id})
+		cr.appended()
 		cr.events = append(cr.events, wire.Event{Room: cr.m.cfg.Ref, Conn: conn, Member: id, HasID: ack})
 	}
 	return cr
@@ -96,10 +104,20 @@ func (cr *crowd) step() {
 	e.Link++
 	e.ID++
 	cr.m.Event(cr.now, e)
+	cr.appended()
 	cr.now = cr.now.Add(50 * time.Microsecond)
 	if cr.sink.unconfirmed > 0 {
 		cr.sink.unconfirmed--
 		cr.m.Delivered(cr.now, &wire.Delivered{Node: "n1"})
+	}
+}
+
+// appended answers an append.
+func (cr *crowd) appended() {
+	for cr.sink.batch != nil {
+		b := cr.sink.batch
+		cr.sink.batch = nil
+		cr.m.Appended(cr.now, b.ID, nil)
 	}
 }
 
@@ -114,6 +132,7 @@ var crowds = []struct {
 	{"chat with 8 members", 8, actors.KindConfig{}, `["chat",{"text":"hello, and a little more","x":%d}]`, false, 12},
 	{"chat with 8 members, acknowledged", 8, actors.KindConfig{}, `["chat",{"text":"hello, and a little more","x":%d}]`, true, 13},
 	{"chat with 8 members, resuming", 8, actors.KindConfig{ResumeWithin: time.Minute}, `["chat",{"text":"hello, and a little more","x":%d}]`, true, 15},
+	{"chat with 8 members, acknowledged, resuming, kept", 8, actors.KindConfig{ResumeWithin: time.Minute, Durability: actors.DurabilityMemory}, `["chat",{"text":"hello, and a little more","x":%d}]`, true, 60},
 	{"1,000 cursors, 30 flushes per second", 1000, actors.KindConfig{SyncEvery: 33 * time.Millisecond}, `["cursor",{"X":%d,"Y":345}]`, false, 12},
 	{"1,000 cursors, a flush per turn", 1000, actors.KindConfig{}, `["cursor",{"X":%d,"Y":345}]`, false, 15},
 }

@@ -62,7 +62,7 @@ func (m *Machine) watchQuiet() {
 			return
 		}
 	}
-	if s.timer == nil && m.members.len() > 0 {
+	if s.timer == nil && s.batch == 0 && m.members.len() > 0 {
 		s.timer = m.after(m.stirred.Add(m.kind.HibernateAfter).Sub(m.now), false, m.fallAsleep)
 	}
 }

@@ -151,3 +151,18 @@ func TestAnAlarmWakesARoomThatHibernates(t *testing.T) {
 		t.Errorf("rung %d times, %d members", rung, w.m.Members())
 	}
 }
+
+func TestARoomThatFallsAsleepWaitsForASlowStore(t *testing.T) {
+	w := booking().openKept(t, sleepy(actors.KindConfig{}))
+	w.join()
+	w.confirm()
+	w.kept.slow = true
+	w.advance(time.Hour)
+	if next := w.m.NextWake(); w.kept.flight == nil || !next.IsZero() {
+		t.Errorf("it wants to be woken at %v; on its way: %v", next, w.kept.flight)
+	}
+	w.commit()
+	if !w.kept.asleep {
+		t.Error("it does not hibernate")
+	}
+}

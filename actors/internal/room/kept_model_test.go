@@ -21,12 +21,14 @@ import (
 // whose place is taken by another. It checks what the world outside has been
 // shown against what the store holds at that moment.
 //
-// Mutants that it finds, each tried by hand: acks that do not wait for the
-// append; events that do not; a copy of the state for a new node taken from
-// the instance as it is; a batch whose number is not that of the last of its
-// turns; seats written behind the admission; the removal of a seat stored
-// apart from the turn of Left; Appended that takes any answer for the one it
-// waits for.
+// Mutants that it finds within a few dozen schedules, each tried by hand: acks
+// that do not wait for the append; events or patches that do not; a copy of
+// the state for a new node taken from the instance as it is; an admission
+// before its seat; the removal of a seat apart from the turn of Left; commands
+// or events that are not stored; a fenced room that lets go of what it held;
+// Appended that takes any answer for the one it waits for. Reads that do not
+// wait, and a room that is destroyed without being forgotten, are found by the
+// tests of these names.
 type keptModel struct {
 	*model
 	seen      map[string]bool        // what was acknowledged, or told: "ev 7"
