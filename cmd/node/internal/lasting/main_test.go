@@ -1,0 +1,68 @@
+package lasting
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+)
+
+// nodeEnv makes the test binary a node: parlor serve, with ledgers.
+const nodeEnv = "PARLOR_TEST_LASTING_NODE"
+
+var seedFlag = flag.Uint64("seed", 0, "what random choices begin with; 0 draws one")
+
+func TestMain(m *testing.M) {
+	if os.Getenv(nodeEnv) != "" {
+		os.Exit(serve())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func serve() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	os.Unsetenv(nodeEnv) // the program would not know the variable
+	main := app.Main{
+		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
+		Kinds: []actors.Behavior{ledgerKind()},
+	}
+	if err := main.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return app.Status(err)
+	}
+	return 0
+}
+
+// drawSeed returns the seed of this run and logs it. With it come the same
+// choices; what they meet is up to the machine.
+func drawSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d; again with -args -seed %[1]d", seed)
+	return seed
+}
+
+// pause reports false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,9 @@
+//go:build long
+
+package lasting
+
+const (
+	kills   = 250 // of the server
+	rooms   = 4
+	scribes = 6 // of each room
+)

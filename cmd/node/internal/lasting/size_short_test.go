@@ -1,0 +1,10 @@
+//go:build !long
+
+package lasting
+
+// How much is done in make test; size_long_test.go has the whole.
+const (
+	kills   = 6 // of the server
+	rooms   = 3
+	scribes = 4 // of each room
+)
