@@ -101,6 +101,8 @@ func (d *directory) Receive(ctx actor.Context) {
 			ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{msg.room})
 		}
 		ctx.Send(msg.pid, retired{})
+	case moveRooms:
+		d.move(msg)
 	case closeRooms:
 		d.stopping = true
 		for _, pid := range d.rooms {

@@ -119,6 +119,21 @@ func (s *server) clusterPart() part {
 	}
 }
 
+// drainPart hands the rooms of the server to others, before its clients are sent
+// away: those of other servers notice a pause at most.
+func (s *server) drainPart() part {
+	return part{
+		name:  "rooms",
+		start: func(func(error)) error { return nil },
+		stop: func(limit context.Context) error {
+			if err := s.node.Drain(limit); err != nil {
+				s.log.Warn("rooms end here that should have moved", "error", err) // members come back to them elsewhere
+			}
+			return nil
+		},
+	}
+}
+
 // advertised is how other nodes reach what listens at an address.
 func (s *server) advertised(at net.Addr) string {
 	if s.cfg.Cluster.Advertise == "" {

@@ -99,7 +99,11 @@ func (s *server) parts() []part {
 	case s.cfg.Store != "":
 		parts = append(parts, s.storePart())
 	}
-	return append(parts, s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart(), s.readyPart())
+	parts = append(parts, s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart())
+	if s.clustered() {
+		parts = append(parts, s.drainPart())
+	}
+	return append(parts, s.readyPart())
 }
 
 // kinds are the relay rooms of the configuration, and those of the playground

@@ -72,7 +72,7 @@ func newCrowd(t *testing.T, kind string, rooms, perRoom int, every time.Duration
 	for _, g := range c.all {
 		c.wait.Go(func() { g.live(ctx, entered) })
 	}
-	limit := time.After(60 * time.Second)
+	limit := time.After(enterWithin)
 	for i := range c.all {
 		select {
 		case <-entered:

@@ -117,6 +117,9 @@ func (l *lab) restart(n *fleet.Node) {
 	if err != nil || status != 0 {
 		l.t.Fatalf("a node that was asked to end did so with %d, %v", status, err)
 	}
+	if strings.Contains(n.Log(), "should have moved") {
+		l.t.Error("a node that was asked to end did not hand its rooms over")
+	}
 	l.t.Logf("a node stopped within %v", time.Since(begun).Round(time.Millisecond))
 	if err := n.Start(); err != nil {
 		l.t.Fatal(err)

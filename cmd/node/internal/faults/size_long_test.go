@@ -9,5 +9,6 @@ const (
 	guests      = 20
 	everySay    = 4 * time.Second
 	outage      = time.Minute
+	enterWithin = 5 * time.Minute
 	resultsFile = "docs/results/faults.txt"
 )

@@ -10,5 +10,6 @@ const (
 	guests      = 6 // of each room
 	everySay    = 200 * time.Millisecond
 	outage      = 12 * time.Second // of Redis; more than two leases
+	enterWithin = 60 * time.Second
 	resultsFile = ""
 )

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// moveRooms sends the rooms of a shard to other nodes, those of gateways apart,
+// and says how many there still are.
+type moveRooms struct{ left chan<- int }
+
+// moveEvery is how often rooms are asked to move: some wake before the others
+// know that none should any more.
+const moveEvery = 50 * time.Millisecond
+
+// Drain hands the rooms of this node over to others and lets none wake here any
+// more: they are released, wake where their members' connections look for them
+// next, and members of kinds that resume notice a pause at most. It blocks
+// until no room is left or ctx ends. Connections stay, and so do the rooms of
+// gateways, which hold nothing but who is connected. A node that is alone keeps
+// its rooms.
+func (n *Node) Drain(ctx context.Context) error {
+	if !n.clustered() || len(n.others()) == 0 {
+		return nil
+	}
+	n.cfg.Cluster.Drain()
+	tick := time.NewTicker(moveEvery)
+	defer tick.Stop()
+	left := 0
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("node: %d rooms were not handed over: %w", left, ctx.Err())
+		case <-n.ctx.Done():
+			return nil
+		}
+		answers := make(chan int, len(n.shards))
+		for _, d := range n.shards {
+			n.send(d, moveRooms{answers})
+		}
+		left = 0
+		for range n.shards {
+			select {
+			case some := <-answers:
+				left += some
+			case <-n.ctx.Done():
+				return nil
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+}
+
+// move answers moveRooms.
+func (d *directory) move(m moveRooms) {
+	left := 0
+	for ref, pid := range d.rooms {
+		if !isHub(ref) {
+			left++
+			d.node.send(pid, moveRoom{})
+		}
+	}
+	m.left <- left
+}
