@@ -8,12 +8,15 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // TestPagesTalk opens the page twice in a real browser: two people meet in a
 // room, see each other and what is said.
 func TestPagesTalk(t *testing.T) {
+	collector := otlptest.New(t)
+	collector.Exported(t)
 	url := start(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(testenv.Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
@@ -69,4 +72,5 @@ func TestPagesTalk(t *testing.T) {
 	ada(`document.querySelector("[data-number=messages]").textContent`, "2")
 	bob(`document.querySelector("#leave").click(); "clicked"`, "clicked")
 	ada(people, "Ada")
+	collector.Followed("/chat", "receive/connection/handler/deliver/flush")
 }

@@ -70,7 +70,10 @@ func (m *Machine) flush() {
 	s.version++
 	s.flushed = m.now
 	if s.trace.Sampled() {
-		m.trace.sent, s.trace = s.trace, actors.Trace{}
+		if !m.trace.sent.Sampled() { // what runs has caused the flush, if it is traced
+			m.trace.sent = s.trace
+		}
+		s.trace = actors.Trace{}
 	}
 	item := wire.Sync{Version: s.version, Offset: m.offset(), Changes: s.dirty}
 	s.reset()

@@ -26,6 +26,7 @@ const patience = 20 * time.Second
 // Span is one span as it was exported.
 type Span struct {
 	Service   string // service.name
+	Instance  string // service.instance.id
 	Name      string
 	TraceID   string
 	ID        string
@@ -83,15 +84,13 @@ func (c *Collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, resource := range req.ResourceSpans {
-		service := ""
+		about := make(map[string]string)
 		for _, a := range resource.Resource.Attributes {
-			if a.Key == "service.name" {
-				service = a.Value.GetStringValue()
-			}
+			about[a.Key] = a.Value.GetStringValue()
 		}
 		for _, scope := range resource.ScopeSpans {
 			for _, s := range scope.Spans {
-				c.spans = append(c.spans, read(service, s))
+				c.spans = append(c.spans, read(about, s))
 			}
 		}
 	}
@@ -99,9 +98,9 @@ func (c *Collector) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	c.more = make(chan struct{})
 }
 
-func read(service string, s *otlp.Span) Span {
+func read(about map[string]string, s *otlp.Span) Span {
 	span := Span{
-		Service: service, Name: s.Name, TraceID: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId),
+		Service: about["service.name"], Instance: about["service.instance.id"], Name: s.Name, TraceID: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId),
 		Parent: hex.EncodeToString(s.ParentSpanId), Attribute: make(map[string]string),
 		Start: time.Unix(0, int64(s.StartTimeUnixNano)), End: time.Unix(0, int64(s.EndTimeUnixNano)),
 	}
@@ -143,6 +142,48 @@ func (c *Collector) Await(what string, found func([]Span) bool) []Span {
 			c.t.Fatalf("never exported: %s; what was:\n%s", what, Trees(spans))
 		}
 	}
+}
+
+// Exported has programs that the test starts, and the test itself, export
+// every packet's trace to the collector: by the two environment variables that
+// people use.
+func (c *Collector) Exported(t *testing.T) {
+	t.Helper()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
+	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "1")
+}
+
+// Followed waits until a trace that began in a namespace has a span of that
+// path.
+func (c *Collector) Followed(namespace, path string) {
+	c.t.Helper()
+	c.Await(path+" in "+namespace, func(spans []Span) bool {
+		for _, s := range spans {
+			if s.Name == path[strings.LastIndex(path, "/")+1:] && Path(spans, s) == path {
+				for _, root := range spans {
+					if root.TraceID == s.TraceID && root.Attribute["parlor.namespace"] == namespace {
+						return true
+					}
+				}
+			}
+		}
+		return false
+	})
+}
+
+// Path is the names from the root of its trace to a span, with slashes between.
+// It begins with "?" if a parent is not among the spans.
+func Path(spans []Span, s Span) string {
+	path := s.Name
+	for s.Parent != "" {
+		i := slices.IndexFunc(spans, func(o Span) bool { return o.ID == s.Parent && o.TraceID == s.TraceID })
+		if i < 0 {
+			return "?/" + path
+		}
+		s = spans[i]
+		path = s.Name + "/" + path
+	}
+	return path
 }
 
 // Trees shows spans as trees, one line each, indented below its parent, those

@@ -7,6 +7,8 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 )
 
 // named makes a page of examples/cursors remember who it is.
@@ -23,6 +25,8 @@ func (p *tab) points(id string, x, y int) {
 }
 
 func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
+	collector := otlptest.New(t)
+	collector.Exported(t)
 	url := startProgram(t, "examples/cursors", "-listen", "127.0.0.1:0")
 	b := browser(t)
 	ada := openTab(b, t, "ada", url+"#den", named("Ada", 1))
@@ -75,6 +79,8 @@ func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 
 	expectDrawn(t, ada.screenshot("cursors"), 1280, 800)
 	expectDrawn(t, bob.screenshot("cursors-bob"), 1280, 800)
+
+	collector.Followed("/cursors/den", "receive/connection/turn/deliver/flush")
 
 	bob.do(chromedp.Navigate("about:blank"))
 	ada.wait("the other has left with its cursor", `__parlor.members.length === 1 && !(%q in __parlor.positions)`, bobID)

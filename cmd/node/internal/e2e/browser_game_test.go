@@ -11,6 +11,8 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 )
 
 // overhear notes, in a page of examples/game, whose secrets it was ever sent,
@@ -126,6 +128,8 @@ func duel(pilot, other *tab) {
 }
 
 func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
+	collector := otlptest.New(t)
+	collector.Exported(t)
 	g := &arena{t: t, browser: browser(t), url: startProgram(t, "examples/game", "-listen", "127.0.0.1:0")}
 	ada, bob := g.enter("Ada"), g.enter("Bob")
 	const humans = `__parlor.members.filter((m) => !m.robot).map((m) => m.name).sort().join()`
@@ -162,6 +166,9 @@ func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
 			t.Errorf("%s, member %s, was told the secrets of %q, want its own", p.name, id, heard)
 		}
 	}
+
+	collector.Followed("/arena/den", "receive/connection/join/deliver/flush")
+	collector.Followed("/arena/den", "receive/connection/turn")
 
 	cleoID := eval[string](cleo, `__parlor.id`)
 	cleo.do(chromedp.Click(chromedp.CSS("#leave")))
