@@ -171,6 +171,11 @@ var homes = []home{
 		because: "it finds goroutines a test left behind",
 	},
 	{
+		module:  "github.com/anishathalye/porcupine",
+		tests:   anywhere,
+		because: "it judges whether one order of turns explains what clients were answered",
+	},
+	{
 		module:  "pgregory.net/rapid",
 		homes:   []string{"actors/store/storetest"},
 		tests:   anywhere,

@@ -24,6 +24,7 @@ type written struct {
 type ledger struct {
 	Lines actors.Map[int, line] `room:"lines,durable"`
 	Count actors.Value[int]     `room:"count,durable,synced"`
+	Looks actors.Value[int]     `room:"looks,durable"`
 }
 
 // Write answers with where the line stands.
@@ -48,11 +49,19 @@ func (l *ledger) Read(_ *actors.Turn, from int) ([]line, error) {
 	return page, nil
 }
 
+// Look is Read, of the first lines, and writes something: so that only the
+// owner of the room can answer it.
+func (l *ledger) Look(t *actors.Turn, _ int) ([]line, error) {
+	l.Looks.Set(l.Looks.Get() + 1)
+	return l.Read(t, 0)
+}
+
 func ledgerKind() actors.Behavior {
 	k := actors.NewKind("ledger", func() *ledger { return new(ledger) }, actors.KindConfig{
 		Create: actors.CreateAnyone, ResumeWithin: time.Minute, ResumeEvents: 20_000, ResumeBytes: 16 << 20,
 	})
 	actors.OnAck(k, "write", (*ledger).Write)
 	actors.OnAck(k, "read", (*ledger).Read)
+	actors.OnAck(k, "look", (*ledger).Look)
 	return k
 }

@@ -1,0 +1,208 @@
+package lasting
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/actors/store/memory"
+	"github.com/parlor-rooms/parlor/actors/store/storetest"
+	"github.com/parlor-rooms/parlor/transport"
+)
+
+// byName takes everybody for who they say they are.
+type byName struct{}
+
+func (byName) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.Identity, error) {
+	var auth struct{ Name string }
+	if err := json.Unmarshal(r.Auth, &auth); err != nil {
+		return actors.Identity{}, err
+	}
+	return actors.Identity{Subject: auth.Name}, nil
+}
+
+// serveOver serves ledgers that are kept in a store, until the test ends, and
+// returns where. It takes every other node for dead.
+func serveOver(t *testing.T, store actors.Store) string {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	n, err := node.New(node.Config{
+		Kinds: []actors.Behavior{ledgerKind()}, Authenticator: byName{}, Store: store, Limits: node.NoLimits(), Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := transport.New(n, transport.Config{Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(h)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }() // the cleanup waits for it
+	t.Cleanup(func() {
+		within, done := context.WithTimeout(context.Background(), 20*time.Second)
+		defer done()
+		if err := h.Close(within); err != nil {
+			t.Errorf("transport: %v", err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("node: %v", err)
+		}
+		web.CloseClientConnections()
+		web.Close()
+	})
+	return web.URL
+}
+
+// testify has witnesses ask servers, and returns what they noted: a last look
+// at each room included.
+func testify(t *testing.T, seed uint64, read string, servers ...string) *history {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	defer cancel()
+	h := new(history)
+	var wait sync.WaitGroup
+	for i := range rooms * scribes {
+		w := &witness{
+			history: h, id: i, room: fmt.Sprintf("/ledger/r%d", i%rooms), servers: servers, read: read,
+			rnd: rand.New(rand.NewPCG(seed, uint64(i))),
+		}
+		wait.Go(func() {
+			if err := w.live(ctx, questions); err != nil {
+				t.Errorf("witness %d: %v", i, err)
+			}
+		})
+	}
+	wait.Wait()
+	for r := range rooms {
+		w := &witness{history: h, id: -1 - r, room: fmt.Sprintf("/ledger/r%d", r), servers: servers[:1], read: read, rnd: rand.New(rand.NewPCG(seed, 0))}
+		if err := w.ask(ctx, asked{room: w.room}, true); err != nil {
+			t.Errorf("the last look at %s: %v", w.room, err)
+		}
+		w.drop()
+	}
+	return h
+}
+
+// faults of a store that answers late, twice and never.
+func faults(seed uint64) storetest.Faults {
+	return storetest.Faults{
+		Seed: seed, Refuse: 0.03, Vanish: 0.05, LoseReply: 0.1, Late: 0.05, Duplicate: 0.1, Delay: 0.2, LongestDelay: 3 * time.Millisecond,
+	}
+}
+
+// TestClientsOfARoomSeeOneOrderOfTurns whatever becomes of their connections
+// and of the store's answers: what they asked and were answered is explained
+// by one turn after the other, each between its call and its answer. Those
+// without an answer may have happened at any time, or not.
+func TestClientsOfARoomSeeOneOrderOfTurns(t *testing.T) {
+	seed := drawSeed(t)
+	store := storetest.WithFaults(memory.New(memory.Config{}), faults(seed))
+	h := testify(t, seed, "read", serveOver(t, store))
+	h.expect(t, porcupine.Ok)
+	t.Logf("the store's calls met %v", store.Met())
+}
+
+// TestTwoOwnersAreOneRoom: two nodes take each other for dead and the rooms
+// from each other, again and again. What is acknowledged by either is still
+// explained by one turn after the other, in rooms that write something before
+// they tell what they hold.
+func TestTwoOwnersAreOneRoom(t *testing.T) {
+	seed := drawSeed(t)
+	store := storetest.WithFaults(memory.New(memory.Config{}), faults(seed))
+	h := testify(t, seed, "look", serveOver(t, store), serveOver(t, store))
+	h.expect(t, porcupine.Ok)
+	t.Logf("the store's calls met %v", store.Met())
+}
+
+// TestAStoreThatForgetsIsFoundOut: the checks above see it when what was
+// acknowledged is not kept.
+func TestAStoreThatForgetsIsFoundOut(t *testing.T) {
+	seed := drawSeed(t)
+	h := testify(t, seed, "read", serveOver(t, &forgetful{Store: memory.New(memory.Config{})}))
+	h.expect(t, porcupine.Illegal)
+}
+
+// forgetful acknowledges every tenth batch and does not keep it: as a store
+// that acknowledges before it appends, and then ends.
+type forgetful struct {
+	actors.Store
+	appended atomic.Int64
+}
+
+func (f *forgetful) Append(ctx context.Context, room actors.RoomRef, b *actors.Batch) error {
+	if f.appended.Add(1)%10 == 0 {
+		return nil
+	}
+	return f.Store.Append(ctx, room, b)
+}
+
+// TestHistoriesThatNoOrderExplainsAreRefused: a stale read, a line in another's
+// place, a line that comes and goes.
+func TestHistoriesThatNoOrderExplainsAreRefused(t *testing.T) {
+	a, b := line{"w0", 0}, line{"w1", 0}
+	write := func(call, end int64, l line, at int) porcupine.Operation {
+		return porcupine.Operation{Input: asked{room: "r", write: true, line: l}, Call: call, Output: answer{known: true, at: at}, Return: end}
+	}
+	unknown := func(call int64, l line) porcupine.Operation {
+		return porcupine.Operation{Input: asked{room: "r", write: true, line: l}, Call: call, Output: answer{}, Return: math.MaxInt64}
+	}
+	read := func(call, end int64, lines ...line) porcupine.Operation {
+		return porcupine.Operation{Input: asked{room: "r"}, Call: call, Output: answer{known: true, lines: lines}, Return: end}
+	}
+	for _, c := range []struct {
+		name string
+		ops  []porcupine.Operation
+		want porcupine.CheckResult
+	}{
+		{"one after the other", []porcupine.Operation{write(1, 2, a, 0), read(3, 4, a), write(5, 6, b, 1)}, porcupine.Ok},
+		{"unknown, and seen", []porcupine.Operation{unknown(1, a), write(2, 3, b, 0), read(4, 5, b), read(6, 7, b, a)}, porcupine.Ok},
+		{"a stale read", []porcupine.Operation{write(1, 2, a, 0), read(3, 4)}, porcupine.Illegal},
+		{"two lines in one place", []porcupine.Operation{write(1, 2, a, 0), write(3, 4, b, 0)}, porcupine.Illegal},
+		{"a line that comes and goes", []porcupine.Operation{unknown(1, a), read(2, 3, a), read(4, 5)}, porcupine.Illegal},
+		{"an acknowledged line that is missing", []porcupine.Operation{write(1, 2, a, 0), write(3, 4, b, 1), read(5, 6, b)}, porcupine.Illegal},
+		{"a line that was written twice", []porcupine.Operation{write(1, 2, a, 0), read(3, 4, a, a)}, porcupine.Illegal},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &history{ops: c.ops}
+			if got := h.judge(); got != c.want {
+				t.Errorf("it is %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// expect fails the test unless the history is judged so, and logs what it has.
+func (h *history) expect(t *testing.T, want porcupine.CheckResult) {
+	t.Helper()
+	unknown, writes := 0, 0
+	for _, op := range h.ops {
+		switch {
+		case !op.Output.(answer).known:
+			unknown++
+		case op.Input.(asked).write:
+			writes++
+		}
+	}
+	t.Logf("%d operations, %d of them writes that were answered, %d of which nobody knows", len(h.ops), writes, unknown)
+	if writes == 0 || unknown == 0 {
+		t.Error("that shows nothing")
+	}
+	if got := h.judge(); got != want {
+		t.Errorf("the history is %v, want %v", got, want)
+	}
+}
