@@ -98,6 +98,15 @@ type Config struct {
 	// Outbox bounds what waits for one slow client.
 	Outbox Limits
 
+	// Deflate lets WebSockets agree to permessage-deflate (RFC 7692), without
+	// taking over a context in either direction. Messages from 1 KiB on are then
+	// compressed, once for all that are sent the same, with as many compressors
+	// of some 650 KB as there are processors; MaxPayload bounds what clients send
+	// after decompression. It costs processor time for every packet, and secrets
+	// beside what an attacker chooses may be guessed from lengths. False means
+	// off.
+	Deflate bool
+
 	// Transports are the ones offered: Polling, WebSocket or both. Empty means
 	// both. With both, a polling session may be upgraded.
 	Transports []string

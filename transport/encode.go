@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/transport/internal/engineio"
@@ -50,16 +51,20 @@ func textFrame(p engineio.Packet) outbox.Frame {
 type encodedFrame struct {
 	frame outbox.Frame
 	size  int
+	small atomic.Pointer[encodedFrame] // the same, compressed; nil until asked for
 }
 
-// frame returns p as bytes for this session's WebSocket, and their number. They
+// frame returns p as bytes for the session's WebSocket, and their number. They
 // are made once for all sockets of the same format.
-func (s *session) frame(p *actors.Packet) (outbox.Frame, int) {
+func (s *session) frame(ws *webSocket, p *actors.Packet) (outbox.Frame, int) {
 	var f *encodedFrame
 	if format(s.format.Load()) == formatMsgpack {
 		f = p.Encoded(slotMsgpackWebSocket, msgpackFrame).(*encodedFrame)
 	} else {
 		f = p.Encoded(slotJSONWebSocket, jsonFrame).(*encodedFrame)
+	}
+	if ws.deflate {
+		f = f.deflated(s.h.deflaters)
 	}
 	return f.frame, f.size
 }

@@ -35,10 +35,11 @@ type Handler struct {
 	closed  context.Context     // done once Close was called
 	shut    context.CancelFunc
 
-	count   counters
-	relief  atomic.Uint32 // a Relief
-	gzip    compressor
-	scratch scratchPool
+	count     counters
+	relief    atomic.Uint32 // a Relief
+	gzip      compressor
+	deflaters deflaters
+	scratch   scratchPool
 
 	mu       sync.Mutex // leaf lock; guards the following
 	admitted admission
@@ -72,21 +73,22 @@ func New(gate actors.Gate, cfg Config) (*Handler, error) {
 	done, now := context.WithCancel(context.Background())
 	now()
 	h := &Handler{
-		gate:     gate,
-		cfg:      cfg,
-		pool:     pool,
-		limits:   socketio.Limits{Attachments: cfg.MaxAttachments, TotalBytes: cfg.MaxPayload},
-		start:    time.Now(),
-		killed:   killed,
-		kill:     kill,
-		done:     done,
-		closed:   closed,
-		shut:     shut,
-		count:    newCounters(),
-		admitted: newAdmission(cfg.ConnectRate, cfg.MaxPerAddress),
-		sessions: make(map[string]*session),
-		sockets:  make(map[*webSocket]struct{}),
-		tunnels:  make(map[*tunnel]struct{}),
+		gate:      gate,
+		cfg:       cfg,
+		pool:      pool,
+		limits:    socketio.Limits{Attachments: cfg.MaxAttachments, TotalBytes: cfg.MaxPayload},
+		start:     time.Now(),
+		killed:    killed,
+		kill:      kill,
+		done:      done,
+		closed:    closed,
+		shut:      shut,
+		count:     newCounters(),
+		deflaters: newDeflaters(),
+		admitted:  newAdmission(cfg.ConnectRate, cfg.MaxPerAddress),
+		sessions:  make(map[string]*session),
+		sockets:   make(map[*webSocket]struct{}),
+		tunnels:   make(map[*tunnel]struct{}),
 	}
 	h.tracing = newTracing(&h.cfg)
 	if cfg.Meter != nil {

@@ -13,9 +13,11 @@ import (
 // returns nil if there is none, and the request has been answered then.
 func (s *session) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) *webSocket {
 	ws := &webSocket{s: s}
+	ws.deflate = s.h.cfg.Deflate && offersDeflate(r.Header)
 	upgrader := websocket.Upgrader{
-		WriteBufferPool: noBuffers{},
-		CheckOrigin:     func(*http.Request) bool { return true }, // checked for every request
+		EnableCompression: ws.deflate,
+		WriteBufferPool:   noBuffers{},
+		CheckOrigin:       func(*http.Request) bool { return true }, // checked for every request
 		Error: func(w http.ResponseWriter, r *http.Request, _ int, reason error) {
 			s.h.refuse(w, r, RefusedRequest, "")
 		},

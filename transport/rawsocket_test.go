@@ -22,6 +22,9 @@ type rawSocket struct {
 	conn net.Conn
 	r    *bufio.Reader
 	late bool // wait as long as it takes
+
+	deflate    bool // frames may be compressed
+	compressed bool // the last one was
 }
 
 // webSocket opens a WebSocket with this query.
@@ -132,6 +135,10 @@ func (ws *rawSocket) tryRead() (op byte, payload string, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(ws.r, head[:]); err != nil {
 		return 0, "", err
+	}
+	ws.compressed = ws.deflate && head[0]&compressedBit != 0
+	if ws.compressed {
+		head[0] &^= compressedBit
 	}
 	if head[0]&0x80 == 0 || head[0]&0x70 != 0 || head[1]&0x80 != 0 {
 		return 0, "", fmt.Errorf("server sent the frame header %x", head)

@@ -41,7 +41,7 @@ func (s *session) pushWebSocket(ws *webSocket, p *actors.Packet) error {
 		s.h.count.dropped[DroppedVolatile].Add(1)
 		return actors.ErrDropped
 	}
-	f, n := s.frame(p)
+	f, n := s.frame(ws, p)
 	err := ws.out.Push(f)
 	if errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrBehind) {
 		// What nobody has flushed yet is no fault of the client's.

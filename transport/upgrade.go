@@ -113,7 +113,7 @@ func (s *session) adopt(ws *webSocket) bool {
 	for _, i := range s.queue.take(s.queue.bytes) {
 		f := textFrame(engineio.Packet{Type: i.engine})
 		if i.packet != nil {
-			f, _ = s.frame(i.packet)
+			f, _ = s.frame(ws, i.packet)
 		}
 		fits = fits && ws.out.Push(f) == nil
 	}

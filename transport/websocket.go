@@ -39,6 +39,7 @@ type webSocket struct {
 	// Set before the reader starts, read-only afterwards.
 	s       *session
 	raw     net.Conn
+	deflate bool // messages may be compressed, in both directions
 	out     *outbox.Outbox
 	gorilla *websocket.Conn
 	buffer  *bufio.Reader // gorilla's, of what Read reads
@@ -115,7 +116,7 @@ func (ws *webSocket) turnAway() {
 // BenchmarkIdleSocket has what that saves.
 func (ws *webSocket) read() {
 	for {
-		ws.overhead = overheadBytes
+		ws.overhead = ws.allowance()
 		// The wait is here and not inside gorilla, where the stack is deeper.
 		// gorilla meets the error again.
 		_, _ = ws.buffer.Peek(1)
@@ -229,8 +230,17 @@ type payloadReader webSocket
 
 func (p *payloadReader) Read(b []byte) (int, error) {
 	n, err := p.message.Read(b)
-	p.overhead += n
+	p.overhead = min(p.overhead+n, (*webSocket)(p).allowance())
 	return n, err
+}
+
+// allowance is what overhead begins with. What comes out of a compressed message
+// buys more of the wire than it took, but never more than this at a time.
+func (ws *webSocket) allowance() int {
+	if ws.deflate {
+		return overheadBytes + deflateAhead
+	}
+	return overheadBytes
 }
 
 // ending says how a session ends whose reader met err.

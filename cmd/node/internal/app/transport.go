@@ -45,6 +45,7 @@ func (s *server) transportConfig() transport.Config {
 		MaxPayload:      t.MaxPayload,
 		Outbox:          transport.Limits{Bytes: t.Outbox.Bytes, Packets: t.Outbox.Packets},
 		Transports:      t.Transports,
+		Deflate:         t.Deflate,
 		Cookie:          t.Cookie,
 		Origins:         t.Origins,
 		Logger:          s.logger("transport"),

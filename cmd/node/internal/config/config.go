@@ -88,6 +88,7 @@ type Transport struct {
 	ForwardedBy    string        `key:"forwarded_header" default:"X-Forwarded-For" oneof:"X-Forwarded-For,Forwarded" doc:"Header in which those proxies say for whom they speak."`
 	MaxPayload     int           `key:"max_payload" default:"1000000" min:"1024" max:"1000000000" doc:"Longest message of a client, in bytes."`
 	Origins        []string      `key:"origins" doc:"Web origins whose pages may connect, as https://example.org, or https://*.example.org for every host below it. Empty means this server's own and those of a loopback host; * means every origin."`
+	Deflate        bool          `key:"deflate" default:"false" doc:"Let WebSockets agree to compress messages (permessage-deflate). It costs processor time for every packet."`
 	Cookie         string        `key:"cookie" doc:"Name of a cookie with the session id, for load balancers. Empty means none."`
 	Outbox         Outbox        `key:"outbox" doc:"What may wait for one client that reads slowly before its connection is closed."`
 }
