@@ -16,12 +16,12 @@ import (
 )
 
 // TestAThousandStoppedReadersCostWhatTheLimitsSay has a thousand members that do
-// not read what their rooms have for them, twenty in each room. The server holds
+// not read what their rooms have for them, 25 in each room. The server holds
 // an outbox for each, as the limits say, and closes them; two members of another
 // room notice nothing.
 func TestAThousandStoppedReadersCostWhatTheLimitsSay(t *testing.T) {
 	const (
-		rooms, each = 50, 20
+		rooms, each = 40, 25
 		outbox      = 64 << 10
 		size        = 8 << 10
 	)
@@ -62,7 +62,7 @@ func TestAThousandStoppedReadersCostWhatTheLimitsSay(t *testing.T) {
 	for _, ns := range talkers {
 		talk.Go(func() {
 			text := strings.Repeat("x", size)
-			for every := time.NewTicker(20 * time.Millisecond); ; {
+			for every := time.NewTicker(50 * time.Millisecond); ; { // below what one connection may send
 				select {
 				case <-every.C:
 					if err := ns.Emit("chat", text); err != nil {
@@ -79,7 +79,10 @@ func TestAThousandStoppedReadersCostWhatTheLimitsSay(t *testing.T) {
 	// Until everybody was closed, or for long enough that they must have been.
 	var waits []time.Duration
 	peak, closed := 0, 0
+	pace := time.NewTicker(20 * time.Millisecond) // below what one connection may send
+	defer pace.Stop()
 	for n := 0; closed < rooms*each; n++ {
+		<-pace.C
 		begin := time.Now()
 		if err := ada.Emit("chat", n); err != nil {
 			t.Fatal(err)

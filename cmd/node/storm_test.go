@@ -62,7 +62,7 @@ type crowd struct {
 	connected atomic.Int64
 	refused   atomic.Int64 // 503
 	away      atomic.Int64 // nobody listened
-	broken    atomic.Int64 // anything else: no answer is honest but these
+	broken    atomic.Int64 // anything else: only these are honest answers
 	attempts  atomic.Int64
 	why       sync.Map // string → true: what broke
 }
@@ -95,7 +95,7 @@ func (c *crowd) visit(ctx context.Context, i int, o transporttest.Options) bool 
 	client, err := transporttest.Dial(within, c.url, o)
 	if err == nil {
 		defer client.Abort()
-		_, err = client.Connect(within, fmt.Sprintf("/lobby/%d", i/20), nil)
+		_, err = client.Connect(within, fmt.Sprintf("/lobby/%d", i/100), nil)
 	}
 	if err != nil {
 		c.failed(ctx, err)

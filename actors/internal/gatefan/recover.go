@@ -3,6 +3,7 @@ package gatefan
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -31,6 +32,26 @@ func (h *history) keep(p *actors.Packet) {
 	}
 	h.kept = h.kept[drop:]
 	h.floor += uint64(drop)
+}
+
+// trim forgets the older half of what is kept.
+func (h *history) trim() {
+	n := (len(h.kept) + 1) / 2
+	for _, p := range h.kept[:n] {
+		h.bytes -= size(p)
+	}
+	h.kept = slices.Clone(h.kept[n:]) // the array is as long as it ever was
+	h.floor += uint64(n)
+}
+
+// Trim forgets the older half of the events that are kept for each client that
+// may recover, for want of memory. Who needs one of them does not recover.
+func (m *Machine) Trim() {
+	for _, s := range m.spaces {
+		for _, c := range s.clients {
+			c.history.trim()
+		}
+	}
 }
 
 func size(p *actors.Packet) int {

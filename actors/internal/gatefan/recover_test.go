@@ -104,6 +104,36 @@ func TestKeptEventsAreBoundedInBytes(t *testing.T) {
 	}
 }
 
+func TestWhoNeedsWhatWasTrimmedDoesNotRecover(t *testing.T) {
+	for missed, want := range map[int]bool{0: true, 2: true, 3: false} { // of four, the older two are forgotten
+		l := newLab(t)
+		s := l.open("a", 1, "pid")
+		l.tell(everyone("1"))
+		for range 3 - missed {
+			l.tell(everyone("x"))
+		}
+		offset := s.offset()
+		l.tell(wire.GateAway{Client: "a"})
+		for range missed {
+			l.tell(everyone("x"))
+		}
+		l.Trim()
+		if _, got := l.back("a", 2, offset); got != want {
+			t.Errorf("with %d missed: recovered = %v, want %v", missed, got, want)
+		}
+	}
+	h := history{maxEvents: 10, maxBytes: 1000}
+	for range 5 {
+		h.seq++
+		h.keep(&actors.Packet{Data: make([]byte, 10)})
+	}
+	for _, want := range []int{2, 1, 0, 0} {
+		if h.trim(); len(h.kept) != want || h.bytes != 10*want || h.floor != uint64(5-want) {
+			t.Errorf("%d kept, %d bytes, floor %d", len(h.kept), h.bytes, h.floor)
+		}
+	}
+}
+
 func TestVolatileEventsNeverLookLikeAnOffset(t *testing.T) {
 	l := newLab(t)
 	s := l.open("a", 1, "pid")

@@ -98,6 +98,22 @@ func (h *history) keep(item wire.Emit) {
 	h.kept = h.kept[drop:]
 }
 
+// trim forgets the older half of what is kept, but nothing that is held back.
+func (h *history) trim() {
+	n := 0
+	for n < (len(h.kept)+1)/2 && h.kept[n].seq <= h.sent {
+		h.bytes -= size(h.kept[n].item)
+		h.floor = h.kept[n].seq
+		n++
+	}
+	h.kept = slices.Clone(h.kept[n:]) // the array is as long as it ever was
+}
+
+// Trim forgets the older half of the events that are kept for members that
+// return, for want of memory. Who needs one of them is told that it has missed
+// something, as always.
+func (m *Machine) Trim() { m.history.trim() }
+
 // size is about what an event takes in memory.
 func size(e wire.Emit) int {
 	const id = 16 // the text is shared

@@ -125,7 +125,8 @@ func (s *server) showStats(w http.ResponseWriter, _ *http.Request) {
 		Node      node.Stats
 		Transport transport.Stats
 		Memory    governor.Stats
-	}{s.node.Stats(), s.transport.Stats(), s.governor.Stats()}
+		Crowded   uint64 // connections closed because their address had too many
+	}{s.node.Stats(), s.transport.Stats(), s.governor.Stats(), s.callers.crowded.Load()}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = json.NewEncoder(w).Encode(all) // nobody is left to tell

@@ -61,7 +61,7 @@ func (s *server) clustered() bool { return s.cfg.Redis != "" }
 func (s *server) clusterPart() part {
 	var l *listening
 	var web *http.Server
-	var quiet *silent
+	var quiet *callers
 	return part{
 		name: "cluster",
 		start: func(failed func(error)) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"sync"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/config"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/tlsfiles"
@@ -66,35 +65,9 @@ func (l *listening) stop() error {
 	return err
 }
 
-// silent holds the connections that have not sent anything yet. Browsers open
-// some in advance, and Shutdown would wait five seconds for each.
-type silent struct {
-	mu    sync.Mutex // guards conns
-	conns map[net.Conn]struct{}
-}
-
-// note is a ConnState hook.
-func (s *silent) note(c net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state == http.StateNew {
-		s.conns[c] = struct{}{}
-	} else {
-		delete(s.conns, c)
-	}
-}
-
-func (s *silent) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		_ = c.Close()
-	}
-}
-
 // shutdown waits for the requests of srv until ctx ends, and cuts off the rest.
-func shutdown(ctx context.Context, srv *http.Server, s *silent) error {
-	s.close()
+func shutdown(ctx context.Context, srv *http.Server, s *callers) error {
+	s.closeSilent()
 	err := srv.Shutdown(ctx)
 	if err != nil {
 		_ = srv.Close()

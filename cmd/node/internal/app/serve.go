@@ -42,7 +42,7 @@ type server struct {
 	transport *transport.Handler
 	governor  *governor.Governor
 	public    *http.Server
-	silent    *silent // of public
+	callers   *callers // of public
 	addresses Addresses
 	started   atomic.Bool // all of the above is there
 }
@@ -226,7 +226,8 @@ func (s *server) sessionsPart() part {
 			if err != nil {
 				return err
 			}
-			s.public, s.silent = s.httpServer(s.transport.Mount(timed(routes)))
+			s.public, s.callers = s.httpServer(s.transport.Mount(timed(routes)))
+			s.callers.limit(s.cfg.Transport)
 			s.public.TLSConfig, err = s.tls(s.cfg.TLS)
 			return err
 		},
@@ -236,7 +237,7 @@ func (s *server) sessionsPart() part {
 				_ = s.public.Close()
 				return err
 			}
-			return shutdown(limit, s.public, s.silent)
+			return shutdown(limit, s.public, s.callers)
 		},
 	}
 }
@@ -277,11 +278,11 @@ func (s *server) publicPart() part {
 func (s *server) adminPart() part {
 	var l *listening
 	var admin *http.Server
-	var silent *silent
+	var theirs *callers
 	return part{
 		name: "admin listener",
 		start: func(failed func(error)) (err error) {
-			admin, silent = s.httpServer(s.adminHandler())
+			admin, theirs = s.httpServer(s.adminHandler())
 			if admin.TLSConfig, err = s.tls(s.cfg.Admin.TLS); err != nil {
 				return err
 			}
@@ -295,7 +296,7 @@ func (s *server) adminPart() part {
 			if err := l.stop(); err != nil {
 				return err
 			}
-			return shutdown(limit, admin, silent)
+			return shutdown(limit, admin, theirs)
 		},
 	}
 }
@@ -313,14 +314,14 @@ func (s *server) readyPart() part {
 	}
 }
 
-func (s *server) httpServer(h http.Handler) (*http.Server, *silent) {
-	quiet := &silent{conns: make(map[net.Conn]struct{})}
+func (s *server) httpServer(h http.Handler) (*http.Server, *callers) {
+	callers := newCallers()
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       75 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
-		ConnState:         quiet.note,
-	}, quiet
+		ConnState:         callers.note,
+	}, callers
 }
