@@ -49,6 +49,9 @@ type Config struct {
 	// MaxMailbox is how many messages may wait for one room; beyond it events
 	// are answered CodeOverloaded without a turn. Zero means 65,536.
 	MaxMailbox int
+	// MaxMailboxBytes is the same for the bytes that members have sent in those
+	// messages. Zero means 16 MiB.
+	MaxMailboxBytes int
 
 	// Store is where rooms with durable fields or alarms outlive the process.
 	// Whoever made it closes it, after Run has returned. Nil keeps them in the
@@ -112,6 +115,7 @@ func (c *Config) complete() error {
 	number("MaxConnections", &c.MaxConnections, 100_000)
 	number("MaxNamespaces", &c.MaxNamespaces, 100)
 	number("MaxMailbox", &c.MaxMailbox, 65_536)
+	number("MaxMailboxBytes", &c.MaxMailboxBytes, 16<<20)
 	duration("AuthTimeout", &c.AuthTimeout, 10*time.Second)
 	duration("DrainTimeout", &c.DrainTimeout, 10*time.Second)
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {

@@ -115,7 +115,7 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	case *wire.Join:
 		r.join(now, msg)
 	case *wire.Event:
-		if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) {
+		if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) || r.waits.bytes.Load() > int64(r.node.cfg.MaxMailboxBytes) {
 			m.Overloaded(now, msg)
 		} else {
 			r.event(now, msg)
