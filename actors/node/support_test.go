@@ -21,6 +21,17 @@ import (
 func start(t *testing.T, cfg node.Config) *node.Node {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
+	n, stop := run(t, cfg)
+	t.Cleanup(func() {
+		stop()
+		goleak.VerifyNone(t, before)
+	})
+	return n
+}
+
+// run runs a node until stop is called.
+func run(t testing.TB, cfg node.Config) (n *node.Node, stop func()) {
+	t.Helper()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -30,15 +41,13 @@ func start(t *testing.T, cfg node.Config) *node.Node {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }() // the cleanup waits for it
-	t.Cleanup(func() {
+	go func() { ended <- n.Run(ctx) }() // stop waits for it
+	return n, func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		goleak.VerifyNone(t, before)
-	})
-	return n
+	}
 }
 
 // until waits for what other goroutines are about to do.
