@@ -76,7 +76,9 @@ func (a *archive) claim() (room.Loaded, error) {
 	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
 	defer cancel()
 	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+	since := time.Now()
 	loaded, err := a.claimAndLoad(ctx, of)
+	record(a.node.meters.wake, of, since)
 	end(wake, err)
 	return loaded, err
 }
@@ -122,7 +124,9 @@ func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error)
 // reload is load for a room that has hibernated.
 func (a *archive) reload(owned actors.Owned) (room.Loaded, error) {
 	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+	since := time.Now()
 	loaded, err := a.load(owned, of)
+	record(a.node.meters.wake, of, since)
 	end(wake, err)
 	return loaded, err
 }
@@ -161,8 +165,10 @@ func (a *archive) append(x room.Append, done func(error)) {
 				return
 			}
 		}
-		span, _ := a.node.tracing.start(x.Trace, "append", attribute.Int("parlor.entries", len(x.Batch.Entries)))
+		span, of := a.node.tracing.start(x.Trace, "append", attribute.Int("parlor.entries", len(x.Batch.Entries)))
+		since := time.Now()
 		err := again(ctx, func(ctx context.Context) error { return a.node.store.Append(ctx, a.ref, x.Batch) })
+		record(a.node.meters.write, of, since)
 		end(span, err)
 		if ctx.Err() == nil || err == nil {
 			done(err)

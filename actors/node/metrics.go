@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/parlor-rooms/parlor/actors"
 )
 
 // meters are the instruments of a node. What Stats counts is published when a
@@ -17,6 +19,8 @@ type meters struct {
 	stats statMeters
 	turn  metric.Float64Histogram // nil if nothing is published
 	wait  metric.Float64Histogram
+	write metric.Float64Histogram
+	wake  metric.Float64Histogram
 	all   metric.Registration
 }
 
@@ -68,6 +72,8 @@ func (n *Node) observe(meter metric.Meter) error {
 		turn: duration("turn.duration", "How long a room worked on one event, with everything it caused."),
 		wait: duration("mailbox.wait", "How long a message waited for its room; measured for one in 16."),
 	}
+	n.meters.write = duration("append.duration", "How long the store took to keep what turns wrote, repetitions included.")
+	n.meters.wake = duration("wake.duration", "How long it took to claim and load a room that is kept.")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
@@ -112,6 +118,13 @@ func (m *meters) took(ctx context.Context, since time.Time) {
 func (m *meters) waited(d time.Duration) {
 	if m.wait != nil {
 		m.wait.Record(context.Background(), d.Seconds())
+	}
+}
+
+// record records how long something took, in the trace it was part of.
+func record(h metric.Float64Histogram, of actors.Trace, since time.Time) {
+	if h != nil {
+		h.Record(contextOf(context.Background(), of), time.Since(since).Seconds())
 	}
 }
 

@@ -2,7 +2,11 @@ package app
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +15,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
@@ -21,8 +28,9 @@ var metricName = regexp.MustCompile(`\bparlor_[a-z_]+`)
 // alerts to what a server in use exports.
 func TestMetricsAreThoseOfThePages(t *testing.T) {
 	page := metricsInUse(t)
+	kept := metricsOfKeptRooms(t)
 	exported := make(map[string]bool)
-	for line := range strings.SplitSeq(page, "\n") {
+	for line := range strings.SplitSeq(page+kept, "\n") {
 		if name, is := strings.CutPrefix(line, "# TYPE parlor_"); is {
 			exported["parlor_"+strings.Fields(name)[0]] = true
 		}
@@ -40,6 +48,7 @@ func TestMetricsAreThoseOfThePages(t *testing.T) {
 		}
 	}
 	promtool(t, page, "check", "metrics")
+	promtool(t, kept, "check", "metrics")
 	promtool(t, "", "check", "rules", filepath.Join(docs, "deploy/prometheus/alerts.yaml"))
 }
 
@@ -87,6 +96,45 @@ func metricsInUse(t *testing.T) string {
 	}
 	_, page := get(t, "http://"+r.Admin.String()+"/metrics")
 	return page
+}
+
+// tally is a room that is kept.
+type tally struct {
+	Total actors.Value[int] `room:"total,durable"`
+}
+
+func (c *tally) Add(_ *actors.Turn, n int) (int, error) {
+	c.Total.Set(c.Total.Get() + n)
+	return c.Total.Get(), nil
+}
+
+// metricsOfKeptRooms is what a node exports whose rooms last: the ready-made
+// server has none of these.
+func metricsOfKeptRooms(t *testing.T) string {
+	t.Helper()
+	tel, err := telemetry.Start(t.Context(), telemetry.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := actors.NewKind("tally", func() *tally { return new(tally) }, actors.KindConfig{})
+	actors.OnAck(kind, "add", (*tally).Add)
+	n, err := node.New(node.Config{Kinds: []actors.Behavior{kind}, Meter: tel.Meter()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }() // waited for below
+	if err := n.Call(t.Context(), actors.RoomRef{Kind: "tally", ID: "a"}, "add", 1, nil); err != nil {
+		t.Error(err)
+	}
+	page := httptest.NewRecorder()
+	tel.Metrics().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	cancel()
+	if err := errors.Join(<-ended, tel.Stop(context.Background())); err != nil {
+		t.Error(err)
+	}
+	return page.Body.String()
 }
 
 func promtool(t *testing.T, input string, args ...string) {
