@@ -103,6 +103,10 @@ func (d *directory) Receive(ctx actor.Context) {
 		ctx.Send(msg.pid, retired{})
 	case moveRooms:
 		d.move(msg)
+	case trimHistory:
+		for _, pid := range d.rooms {
+			ctx.Send(pid, msg)
+		}
 	case closeRooms:
 		d.stopping = true
 		for _, pid := range d.rooms {

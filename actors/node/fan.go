@@ -96,6 +96,9 @@ func (a *fan) Receive(ctx actor.Context) {
 		ctx.Send(msg.from, &sought{msg.room, msg.member, offset, known})
 	case fanout.Drained:
 		a.machine.Drained(msg)
+	case trimHistory:
+		a.gate.Trim()
+		return
 	case flush:
 		a.flush()
 		return

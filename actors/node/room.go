@@ -128,6 +128,8 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 		m.Leave(now, msg)
 	case *wire.Delivered:
 		m.Delivered(now, msg)
+	case trimHistory:
+		m.Trim()
 	case wake:
 		r.armed = time.Time{}
 		m.Wake(now)

@@ -20,7 +20,7 @@ func (s *server) memoryPart() part {
 			if !memory.Limited() {
 				s.log.Info("no memory limit is set: nothing is refused before memory runs out", "variable", "GOMEMLIMIT")
 			}
-			s.governor = &governor.Governor{Memory: memory, Clients: s.transport, Log: s.logger("memory")}
+			s.governor = &governor.Governor{Memory: memory, Clients: s.transport, Trim: s.node.TrimHistory, Log: s.logger("memory")}
 			var err error
 			if told, err = s.governor.Observe(s.telemetry.Meter()); err != nil {
 				return err
