@@ -70,7 +70,10 @@ func (b *Balancer) Close() error {
 // turns implements http.RoundTripper.
 type turns Balancer
 
-var backendTransport = &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
+// backendTransport opens a connection for every request: over one that was used
+// before, Go would repeat a GET by itself. A poll that was under way when its
+// server died must fail, or what it carried is lost without a word.
+var backendTransport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 
 func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.RLock()
