@@ -22,6 +22,7 @@ import (
 //	l/<member>         storedMark, of a seat
 //	a/<name>           an alarm: when, in milliseconds since 1970
 //	m                  about the whole: storedMeta
+//	t                  the latest activations, of kinds that resume: a list of life
 //	i                  the room is being imported
 //	h                  what a room that hibernates wakes up with: storedSleep
 const (
@@ -32,6 +33,7 @@ const (
 	areaMark    = "l/"
 	areaAlarm   = "a/"
 	keyMeta     = "m"
+	keyLives    = "t"
 )
 
 func fieldKey(name, key string) string { return areaField + name + "/" + key }
@@ -89,6 +91,7 @@ type stored struct {
 	meta     storedMeta
 	fields   map[string]map[string]json.RawMessage
 	events   []keptEvent // ascending
+	lives    []life      // in the order of beginning
 	seats    []*member   // in the order of joining
 	away     map[actors.MemberID]time.Time
 	marks    map[actors.MemberID]storedMark
@@ -161,6 +164,8 @@ func (s *stored) parse(e actors.Entry) error {
 		return err
 	case keyMeta:
 		return json.Unmarshal(e.Value, &s.meta)
+	case keyLives:
+		return json.Unmarshal(e.Value, &s.lives)
 	case keySleep:
 		return s.parseSleep(e.Value)
 	case keyImport:

@@ -50,6 +50,7 @@ type history struct {
 	long       string      // names one life of the history; no other has it
 	generation string      // what clients see of long
 	tag        string      // of this activation, if the history may outlive it
+	lives      []life      // the latest activations that stored something, and this one
 	seq        uint64      // of the latest reliable event
 	sent       uint64      // of the latest that was not held back
 	kept       []keptEvent // ascending, without gaps, up to seq
@@ -62,6 +63,35 @@ type history struct {
 type keptEvent struct {
 	seq  uint64
 	item wire.Emit
+}
+
+// rememberLives is how many activations a room remembers. Who returns with the
+// offset of one before them starts afresh.
+const rememberLives = 64
+
+// life is an activation that had the history.
+type life struct {
+	Tag  string `json:"tag"`
+	From uint64 `json:"from"` // the events it found
+}
+
+// begin notes that this activation has the history from here on, unless it had
+// it before it hibernated.
+func (h *history) begin(lives []life, seq uint64) {
+	h.lives = lives
+	if h.tag == "" || slices.ContainsFunc(lives, func(l life) bool { return l.Tag == h.tag }) {
+		return
+	}
+	h.lives = append(lives[max(0, len(lives)+1-rememberLives):], life{h.tag, seq})
+}
+
+// follows reports whether the history has what was seen of it at p, in an
+// earlier activation. If a later one found fewer events than that, the store
+// had lost some, as a Redis whose replica was behind, and others may have taken
+// their place since. Of an activation that is not remembered nobody knows.
+func (h *history) follows(p position) bool {
+	i := slices.IndexFunc(h.lives, func(l life) bool { return l.Tag == p.tag })
+	return i >= 0 && !slices.ContainsFunc(h.lives[i+1:], func(l life) bool { return l.From < p.seq })
 }
 
 func (h *history) init(k actors.KindConfig, generation string) {

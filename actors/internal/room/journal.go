@@ -29,6 +29,7 @@ type journal struct {
 	writes uint64       // entries that were set or removed
 
 	described bool // this activation has stored storedMeta
+	named     bool // and that it is one of those that had the history
 	agenda    agenda
 
 	destroying bool // the store was asked to forget the room
@@ -147,6 +148,10 @@ func (m *Machine) append() {
 	if !j.described {
 		j.described = true
 		j.put(b, keyMeta, m.meta())
+	}
+	if !j.named && m.history.tag != "" { // before anybody is given an offset with the tag
+		j.named = true
+		j.put(b, keyLives, encode(m.history.lives))
 	}
 	b.sent = &actors.Batch{Owned: j.owned, ID: m.cfg.NewID(), Durability: m.kind.Durability, Entries: b.entries}
 	if j.owned.Generation == "" {

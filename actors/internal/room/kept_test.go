@@ -222,7 +222,7 @@ func describeEntries(entries []actors.Entry) string {
 			parts = append(parts, field+"="+string(e.Value))
 		case e.Value == nil:
 			parts = append(parts, "-"+e.Key)
-		case e.Key != keyMeta:
+		case e.Key != keyMeta && e.Key != keyLives:
 			parts = append(parts, e.Key)
 		}
 	}

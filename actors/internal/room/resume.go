@@ -91,7 +91,7 @@ func (m *Machine) missed(mem *member, offset string) (a wire.Admit, whole bool) 
 		p, ok := parseOffset(offset)
 		same := p.tag == m.history.tag
 		switch {
-		case !ok || p.generation != m.history.generation || same && p.version > m.sync.version:
+		case !ok || p.generation != m.history.generation || same && p.version > m.sync.version || !same && !m.history.follows(p):
 			return a, false
 		case same && p.seq >= at.seq && p.version >= at.version:
 			at, a.Resumed, a.Since = p, true, p.version

@@ -135,6 +135,7 @@ func (m *Machine) takeUp(s *stored) error {
 	}
 	m.wakeUp(s)
 	m.history.restore(s.meta.Seq, s.events)
+	m.history.begin(s.lives, s.meta.Seq)
 	m.takeUpSeats(s)
 	m.takeUpCommands(s.commands)
 	m.takeUpAlarms(s.alarms)
