@@ -3,7 +3,7 @@
 package lasting
 
 const (
-	kills     = 250 // of the server
+	kills     = 100 // of the server
 	rooms     = 4
 	scribes   = 6   // of each room
 	questions = 100 // of each witness
