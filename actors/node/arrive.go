@@ -61,7 +61,8 @@ func (n *Node) arrived(from string, msg any, r receipt) (held bool) {
 		n.send(n.fans[n.shardOf(msg.Room)].pid, &delivery{Deliver: msg, receipt: r})
 		return true
 	case *wire.GateDeliver:
-		return n.arrivedGate(msg, r)
+		n.deliverGate(msg, r)
+		return true
 	default:
 		n.log.Error("a message came on the wrong lane", "peer", from)
 	}

@@ -174,7 +174,7 @@ func (c *client) enterOwnRooms(ctx context.Context) error {
 	if !c.gw.config.KeepRooms {
 		return nil
 	}
-	kept := c.gw.kept.of(c.details.Namespace, user)
+	kept := c.gw.kept(ctx, c.details.Namespace, user)
 	return c.Join(ctx, slices.DeleteFunc(kept, func(room string) bool { return !c.mayJoin(room) }), nil)
 }
 

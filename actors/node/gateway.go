@@ -18,7 +18,6 @@ type gateway struct {
 	behavior actors.GatewayBehavior
 	config   actors.GatewayConfig
 	sessions sessions
-	kept     keptRooms
 }
 
 func newGateway(n *Node, b actors.GatewayBehavior) *gateway {
@@ -373,39 +372,4 @@ func (s *sessions) remove(pid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byPID, pid)
-}
-
-// keptRooms remembers the rooms of users.
-type keptRooms struct {
-	mu    sync.Mutex // guards rooms
-	rooms map[[2]string][]string
-}
-
-func (k *keptRooms) of(namespace, user string) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.Clone(k.rooms[[2]string{namespace, user}])
-}
-
-// keep notes that a client's user has entered or left a room.
-func (g *gateway) keep(c *client, room string, in bool) {
-	user := c.details.Identity.Subject
-	if !g.config.KeepRooms || user == "" || hidden(room) {
-		return
-	}
-	k, key := &g.kept, [2]string{c.details.Namespace, user}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.rooms == nil {
-		k.rooms = make(map[[2]string][]string)
-	}
-	rooms := slices.DeleteFunc(k.rooms[key], func(r string) bool { return r == room })
-	if in {
-		rooms = append(rooms, room)
-	}
-	if len(rooms) == 0 {
-		delete(k.rooms, key)
-		return
-	}
-	k.rooms[key] = rooms
 }

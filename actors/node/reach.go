@@ -46,7 +46,14 @@ func (n *Node) deliverGateTo(node string, d *wire.GateDeliver) {
 }
 
 // deliverGate hands items to the shards of this node that they concern.
+// Clients answer what another node asks them under ids of this one.
 func (n *Node) deliverGate(d *wire.GateDeliver, r receipt) {
+	for i, item := range d.Items {
+		if e, ok := item.(wire.GateEmit); ok && e.AskID != 0 && e.From != n.id {
+			e.AskID = n.asks.forward(origin{e.From, e.AskID}, e.AskFor)
+			d.Items[i] = e
+		}
+	}
 	d.Prepare()
 	if len(d.Items) == 1 {
 		if e, ok := d.Items[0].(wire.GateEmit); ok && e.Scope == wire.ScopeClient {
@@ -61,19 +68,6 @@ func (n *Node) deliverGate(d *wire.GateDeliver, r receipt) {
 			n.send(f.pid, d)
 		}
 	}
-}
-
-// arrivedGate takes items from another node. Clients answer under ids of this
-// one.
-func (n *Node) arrivedGate(d *wire.GateDeliver, r receipt) (held bool) {
-	for i, item := range d.Items {
-		if e, ok := item.(wire.GateEmit); ok && e.AskID != 0 && e.From != n.id {
-			e.AskID = n.asks.forward(origin{e.From, e.AskID}, e.AskFor)
-			d.Items[i] = e
-		}
-	}
-	n.deliverGate(d, r)
-	return true
 }
 
 // reenter takes the local clients of gateways' rooms into them once more,

@@ -130,8 +130,8 @@ func (s sum) Validate() error {
 	return nil
 }
 
-func newConf(namespace string, cfg actors.GatewayConfig) conf {
-	s := conf{actors.NewGateway[confData](namespace, cfg), &farewells{seen: make(map[string]goodbye)}}
+func newConf(namespace string, cfg actors.GatewayConfig, gone *farewells) conf {
+	s := conf{actors.NewGateway[confData](namespace, cfg), gone}
 	s.OnConnect(func(_ context.Context, c *actors.Client[confData]) error {
 		if c.Recovered() {
 			return c.Emit("welcomeBack", c.Data.Mark)
@@ -343,12 +343,19 @@ func (confAuth) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.I
 	return actors.Identity{}, errors.New("bad token")
 }
 
-// serveConformance starts the conformance server: "/conf" and everything below
-// it without recovery, the same below "/recover" with it, "/keep" with the
-// rooms of users kept, "/slow" whose connect hook takes its time, "/dyn-7" by
-// pattern, and "/".
+// serveConformance starts the conformance server on a node of its own.
 func serveConformance(t *testing.T) (*server, conf) {
 	t.Helper()
+	cfg, main := conformance(&farewells{seen: make(map[string]goodbye)})
+	return serve(t, cfg), main
+}
+
+// conformance is the conformance server: "/conf" and everything below it
+// without recovery, the same below "/recover" with it, "/keep" with the rooms
+// of users kept, "/slow" whose connect hook takes its time, "/dyn-7" by
+// pattern, and "/". What disconnect hooks see goes to gone.
+func conformance(gone *farewells) (node.Config, conf) {
+	newConf := func(namespace string, cfg actors.GatewayConfig) conf { return newConf(namespace, cfg, gone) }
 	below := func(prefix string) func(string) bool {
 		return func(namespace string) bool { return strings.HasPrefix(namespace, prefix+"/") }
 	}
@@ -370,9 +377,9 @@ func serveConformance(t *testing.T) (*server, conf) {
 		c.Data.steps = append(c.Data.steps, -1)
 		return nil
 	})
-	s := serve(t, node.Config{
+	cfg := node.Config{
 		Gateways:      []actors.GatewayBehavior{main, recovering, kept, dynamic, slow, newConf("/", actors.GatewayConfig{})},
 		Authenticator: confAuth{},
-	})
-	return s, main
+	}
+	return cfg, main
 }
