@@ -45,7 +45,7 @@ type JoinRequest struct {
 	Member    Member     // as it will be if admitted
 	Address   string     // remote IP address
 	NewRoom   bool       // the room holds nothing and nobody yet
-	Handshake *Handshake // the HTTP request; nil if the socket is on another node
+	Handshake *Handshake // the HTTP request
 }
 
 // Bind decodes the member's CONNECT payload. See Member.Bind.
