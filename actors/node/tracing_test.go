@@ -104,9 +104,10 @@ func TestAMessageIsFollowedFromTheClientToTheSockets(t *testing.T) {
 // on one node and whose room, with another member, is on the other.
 func TestAMessageIsFollowedAcrossNodes(t *testing.T) {
 	rec := record()
-	_, nodes := many(t, 2, node.Config{
+	w, nodes := many(t, 2, node.Config{
 		Kinds: []actors.Behavior{talks(&ledger{}, actors.KindConfig{})}, Tracer: rec.Tracer("test"), SampleRatio: 1,
 	})
+	w.Put(q3, nodes[0].ID())
 	here, there := connect(t, nodes[0]), connect(t, nodes[1])
 	here.enter("/talk/q3", "")
 	there.enter("/talk/q3", "")
@@ -119,7 +120,7 @@ func TestAMessageIsFollowedAcrossNodes(t *testing.T) {
 		from.say("/talk/q3", "hello")
 		return func() bool { return trees(rec.spans()) == want }
 	}
-	// The room is where the first member is: one sends over the link, and both
+	// The room is where here is: there sends over the link, and both
 	// are delivered to.
 	local := `receive
   connection
