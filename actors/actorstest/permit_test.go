@@ -38,6 +38,9 @@ func TestARoomAsksWhatItsMembersMay(t *testing.T) {
 		}
 		return actors.Identity{Subject: "ada", Grants: g}
 	}
+	if _, refused := r.TryJoinWith(actors.Identity{Subject: "zoe"}, nil); refused != nil { // the others may not begin it
+		t.Fatal(refused)
+	}
 	for name, c := range map[string]struct {
 		id    actors.Identity
 		color string
