@@ -5,6 +5,6 @@ package lasting
 const (
 	kills     = 100 // of the server
 	rooms     = 4
-	scribes   = 6   // of each room
-	questions = 100 // of each witness
+	scribes   = 6  // of each room
+	questions = 40 // of each witness
 )
