@@ -6,5 +6,5 @@ const (
 	kills     = 100 // of the server
 	rooms     = 4
 	scribes   = 6  // of each room
-	questions = 40 // of each witness
+	questions = 40 // of each witness; with 100 porcupine did not end within its minute
 )
