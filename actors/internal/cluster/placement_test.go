@@ -217,20 +217,23 @@ func TestTheRoomsOfADeadNodeWakeElsewhere(t *testing.T) {
 // says nothing before a view is younger than what the node wrote.
 func TestAnOwnerThatJoinedJustNowIsNotTakenForDead(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *places) {
-		beat := Beat{Self: Member{ID: "z", Address: "z:1", Rooms: true}, TTL: testTTL, Gap: time.Second, Join: true}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		time.Sleep(time.Millisecond)
-		if _, err := p.reg.Memory.Beat(ctx, beat); err != nil {
-			t.Fatal(err)
+		for i := range 50 { // a beat of a's own may come in between: then it knows
+			id := fmt.Sprintf("z%d", i)
+			beat := Beat{Self: Member{ID: id, Address: id + ":1", Rooms: true}, TTL: testTTL, Gap: time.Second, Join: true}
+			time.Sleep(time.Millisecond)
+			if _, err := p.reg.Memory.Beat(t.Context(), beat); err != nil {
+				t.Fatal(err)
+			}
+			p.store.owned[board(i)] = actors.Owned{Owner: actors.Owner{Node: id, Nonce: "1"}, Epoch: 7}
+			known := p.agents["a"].View().Has(id)
+			if place := p.locate("a", Request{Room: board(i), Here: true}); place.Node != id {
+				t.Errorf("located at %q", place.Node)
+			}
+			if !known {
+				return
+			}
 		}
-		p.store.owned[board(1)] = actors.Owned{Owner: actors.Owner{Node: "z", Nonce: "1"}, Epoch: 7}
-		if p.agents["a"].View().Has("z") {
-			t.Fatal("the test proves nothing: z is in the view")
-		}
-		if place := p.locate("a", Request{Room: board(1), Here: true}); place.Node != "z" {
-			t.Errorf("located at %q", place.Node)
-		}
+		t.Fatal("the test proves nothing: each node is in the view at once")
 	}, "a")
 }
 
