@@ -105,7 +105,7 @@ func TestAThousandStoppedReadersCostWhatTheLimitsSay(t *testing.T) {
 		closed, before, peak, waits[len(waits)/2], waits[len(waits)*99/100], waits[len(waits)-1], len(waits))
 	// The outboxes, as if nobody shared a payload, and as much again for the
 	// collector.
-	if limit := before + 2*rooms*each*outbox>>20 + 30; peak > limit {
+	if limit := before + weight*(2*rooms*each*outbox>>20+30); peak > limit {
 		t.Errorf("memory grew to %d MB, want at most %d", peak, limit)
 	}
 }

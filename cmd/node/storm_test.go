@@ -167,7 +167,7 @@ func TestEverybodyIsBackAfterAStorm(t *testing.T) {
 		}
 		t.Logf("%s: all there after %v, %d attempts, %d answered 503, %d found nobody, %d broken; memory %d → %d MB at the most",
 			what, time.Since(begin).Round(100*time.Millisecond), c.attempts.Swap(0), c.refused.Load(), c.away.Swap(0), c.broken.Load(), empty, peak)
-		if limit := empty + 30 + n/25; peak > limit { // 40 KB each
+		if limit := empty + weight*(30+n/25); peak > limit { // 40 KB each
 			t.Errorf("%s: %d MB, want at most %d", what, peak, limit)
 		}
 		if c.refused.Swap(0) == 0 {

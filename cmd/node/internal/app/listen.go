@@ -46,9 +46,11 @@ func (s *server) tls(c config.TLS) (*tls.Config, error) {
 	return tlsfiles.Files{Cert: c.Cert, Key: c.Key, ClientCA: c.ClientCA}.Server(s.logger("tls"))
 }
 
-// address is the URL of a server that listens at addr.
-func address(srv *http.Server, addr net.Addr) string {
-	if srv.TLSConfig != nil {
+// address is the URL of a server that listens at addr. What it shows is asked
+// of the configuration: net/http sets up the server's own TLSConfig while it
+// begins to serve.
+func address(c config.TLS, addr net.Addr) string {
+	if c.Cert != "" {
 		return "https://" + addr.String() + "/"
 	}
 	return "http://" + addr.String() + "/"

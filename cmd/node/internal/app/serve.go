@@ -62,7 +62,7 @@ func (m *Main) serve(ctx context.Context, cfg config.Config) error {
 		s.listen = net.Listen
 	}
 	err = runParts(ctx, s.parts(), cfg.StopWithin, s.log, func() {
-		s.log.Info("serving", "version", s.version, "url", address(s.public, s.addresses.Public), "kinds", s.kindNames())
+		s.log.Info("serving", "version", s.version, "url", address(s.cfg.TLS, s.addresses.Public), "kinds", s.kindNames())
 		if m.Ready != nil {
 			m.Ready(s.addresses)
 		}
@@ -288,7 +288,7 @@ func (s *server) adminPart() part {
 			}
 			if l, err = s.accept(admin, string(s.cfg.Admin.Listen), failed); err == nil {
 				s.addresses.Admin = l.Addr()
-				s.log.Info("admin", "url", address(admin, l.Addr()))
+				s.log.Info("admin", "url", address(s.cfg.Admin.TLS, l.Addr()))
 			}
 			return err
 		},

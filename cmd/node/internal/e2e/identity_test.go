@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,18 +31,22 @@ func (briefAuth) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.
 func TestStockClientsOutliveTheirCredentials(t *testing.T) {
 	for _, how := range transports {
 		t.Run(how, func(t *testing.T) {
-			var s *server
+			var revoke atomic.Pointer[func(context.Context, string) error] // of the node, which wants the gateway first
 			g := actors.NewGateway[struct{}]("/gate", actors.GatewayConfig{
 				Match: func(namespace string) bool { return strings.HasPrefix(namespace, "/gate/") },
 			})
 			type client = actors.Client[struct{}]
 			actors.Handle(g, "echo", func(_ context.Context, _ *client, in int) (int, error) { return in, nil })
 			actors.Handle(g, "revoke", func(ctx context.Context, _ *client, token string) (string, error) {
-				return "done", s.node.Revoke(ctx, actors.Revocation{TokenID: token})
+				return "done", (*revoke.Load())(ctx, token)
 			})
-			s = serve(t, node.Config{
+			s := serve(t, node.Config{
 				Kinds: []actors.Behavior{labKind(actors.KindConfig{})}, Gateways: []actors.GatewayBehavior{g}, Authenticator: briefAuth{},
 			})
+			by := func(ctx context.Context, token string) error {
+				return s.node.Revoke(ctx, actors.Revocation{TokenID: token})
+			}
+			revoke.Store(&by)
 			testenv.RunNode(t, "testdata/identity.mjs", s.url, how)
 		})
 	}
