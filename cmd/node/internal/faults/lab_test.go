@@ -54,7 +54,7 @@ func newLab(t *testing.T, nodes int) *lab {
 func (l *lab) add() *fleet.Node {
 	l.t.Helper()
 	n, err := fleet.NewNode(fleet.Config{
-		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: os.Args[0], Env: []string{nodeEnv + "=1"},
+		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: program(l.t), Env: []string{nodeEnv + "=1"},
 		Args: []string{
 			"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off",
 			"--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0",

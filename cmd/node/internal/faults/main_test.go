@@ -21,7 +21,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(nodeEnv) != "" {
 		os.Exit(serve())
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		removeProgram()
+		os.Exit(status)
+	}))
 }
 
 func serve() int {
