@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest"
 )
 
 // TestNodesRestartOneByOneAndOneDies: members of rooms that last see every
@@ -128,7 +130,12 @@ func TestTheClusterGrows(t *testing.T) {
 // those of the others stay.
 func TestMembersOfADeadNodeLeave(t *testing.T) {
 	l := newLab(t, 3)
-	c := newCrowd(t, "lobby", rooms, guests, everySay, l.place)
+	membersOfADeadNodeLeave(t, l, l.sockets)
+}
+
+func membersOfADeadNodeLeave(t *testing.T, l *lab, place func(int) ([]string, transporttest.Transport)) {
+	t.Helper()
+	c := newCrowd(t, "lobby", rooms, guests, everySay, place)
 	c.flows(30 * time.Second)
 	l.exactMembers(c, 30*time.Second)
 	l.nodes[0].Kill()

@@ -102,6 +102,12 @@ func (l *lab) place(i int) ([]string, transporttest.Transport) {
 	if i%5 == 4 {
 		return []string{l.balancer.URL()}, transporttest.Polling
 	}
+	return l.sockets(i)
+}
+
+// sockets spreads guests that all hold a WebSocket to a node that they choose
+// in turn.
+func (l *lab) sockets(i int) ([]string, transporttest.Transport) {
 	var servers []string
 	for k := range l.nodes {
 		servers = append(servers, "http://"+l.nodes[(i+k)%len(l.nodes)].Public())
