@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-
-	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // binary is the program that nodes run: this test binary without the race
@@ -31,13 +29,9 @@ var binary = sync.OnceValues(func() (string, error) {
 // builtIn is where binary built it; empty before.
 var builtIn string
 
-// program returns the path of binary, and takes care that go test sees when a
-// result is stale.
+// program returns the path of binary.
 func program(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(testenv.Root(t), "go.mod")); err != nil {
-		t.Fatal(err)
-	}
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
