@@ -12,11 +12,10 @@ import (
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
-// TestOneMessageIsFollowedAcrossTwoRealNodes starts two nodes that export to a
-// collector, and finds what became of a join, of an event and of a return whose
-// socket is on one node and whose room is on the other.
-func TestOneMessageIsFollowedAcrossTwoRealNodes(t *testing.T) {
-	collector := otlptest.New(t)
+// twoTracedNodes starts two nodes of the real program on one Redis that export
+// every trace to a collector, and returns their URLs.
+func twoTracedNodes(t *testing.T, collector *otlptest.Collector) []string {
+	t.Helper()
 	redis := testenv.StartRedis(t)
 	binary, err := fleet.Build(testenv.Root(t), t.TempDir())
 	if err != nil {
@@ -41,6 +40,15 @@ func TestOneMessageIsFollowedAcrossTwoRealNodes(t *testing.T) {
 		})
 		servers = append(servers, "http://"+n.Public())
 	}
+	return servers
+}
+
+// TestOneMessageIsFollowedAcrossTwoRealNodes starts two nodes that export to a
+// collector, and finds what became of a join, of an event and of a return whose
+// socket is on one node and whose room is on the other.
+func TestOneMessageIsFollowedAcrossTwoRealNodes(t *testing.T) {
+	collector := otlptest.New(t)
+	servers := twoTracedNodes(t, collector)
 	const room = "/playground/followed"
 	enter := func(server string, auth any) (*transporttest.Client, *transporttest.Namespace) {
 		c, err := transporttest.Dial(t.Context(), server, transporttest.Options{Transport: transporttest.WebSocket})
