@@ -276,11 +276,16 @@ type authenticated struct {
 // Authenticate implements connection.Effects.
 func (a *connActor) Authenticate(member actors.MemberID, r *actors.AuthRequest) {
 	n, self := a.node, a.c.pid
+	if err := n.house.mayAuthenticate(r.Handshake.Address); err != nil {
+		n.send(self, &authenticated{member: member, err: err})
+		return
+	}
 	n.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.AuthTimeout)
 		defer cancel()
 		id, err := authenticate(ctx, n.cfg.Authenticator, r)
 		if err != nil {
+			n.house.refusedCredentials(r.Handshake.Address, err)
 			n.log.Info("connect was refused", "namespace", r.Namespace, "error", err)
 		}
 		n.send(self, &authenticated{member, id, err})

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +52,17 @@ type Limits struct {
 	// CodeOverloaded. Zero means 200 per second and 2,000 at once.
 	Creations Rate
 	// UserCreations are the same of one user, or of one address where the
-	// member is anonymous; refused with CodeRateLimited. Zero means 2 per
-	// second and 50 at once.
+	// member is anonymous; refused with CodeRateLimited. An IPv6 address stands
+	// for its /64. Zero means 2 per second and 50 at once.
 	UserCreations Rate
+
+	// BadCredentials are those of one address, or of one /64, that the
+	// Authenticator refused. Beyond it every CONNECT and auth:renew from there
+	// is refused with CodeRateLimited, and the Authenticator is not asked.
+	// Credentials that were good once and have expired are not counted, nor is
+	// an Authenticator that is unavailable. Zero means no limit: behind a proxy
+	// that does not say for whom it speaks, all clients have one address.
+	BadCredentials Rate
 
 	// UserConnections is how many connections of one user the node holds; a
 	// CONNECT on one more is refused with CodeTooLarge. Anonymous clients are
@@ -69,7 +80,17 @@ func NoLimits() Limits {
 	off := Rate{PerSecond: -1}
 	return Limits{
 		Messages: off, Bytes: off, Excess: off, Joins: off, NodeJoins: off, Creations: off, UserCreations: off,
-		UserConnections: -1, OutsideFor: -1,
+		BadCredentials: off, UserConnections: -1, OutsideFor: -1,
+	}
+}
+
+// DefaultLimits are what the zero value means, in a node of which a connection
+// may be in so many namespaces.
+func DefaultLimits(namespaces int) Limits {
+	return Limits{
+		Messages: Rate{100, 200}, Bytes: Rate{256 << 10, 1 << 20}, Excess: Rate{10, 200}, Joins: Rate{10, float64(namespaces)},
+		NodeJoins: Rate{5_000, 10_000}, Creations: Rate{200, 2_000}, UserCreations: Rate{2, 50}, BadCredentials: Rate{PerSecond: -1},
+		UserConnections: 32, OutsideFor: 10 * time.Second,
 	}
 }
 
@@ -85,19 +106,17 @@ func (l *Limits) complete(namespaces int) error {
 			r.Burst = max(r.PerSecond, 1)
 		}
 	}
-	rate("Messages", &l.Messages, Rate{100, 200})
-	rate("Bytes", &l.Bytes, Rate{256 << 10, 1 << 20})
-	rate("Excess", &l.Excess, Rate{10, 200})
-	rate("Joins", &l.Joins, Rate{10, float64(namespaces)})
-	rate("NodeJoins", &l.NodeJoins, Rate{5_000, 10_000})
-	rate("Creations", &l.Creations, Rate{200, 2_000})
-	rate("UserCreations", &l.UserCreations, Rate{2, 50})
-	if l.UserConnections == 0 {
-		l.UserConnections = 32
-	}
-	if l.OutsideFor == 0 {
-		l.OutsideFor = 10 * time.Second
-	}
+	std := DefaultLimits(namespaces)
+	rate("Messages", &l.Messages, std.Messages)
+	rate("Bytes", &l.Bytes, std.Bytes)
+	rate("Excess", &l.Excess, std.Excess)
+	rate("Joins", &l.Joins, std.Joins)
+	rate("NodeJoins", &l.NodeJoins, std.NodeJoins)
+	rate("Creations", &l.Creations, std.Creations)
+	rate("UserCreations", &l.UserCreations, std.UserCreations)
+	rate("BadCredentials", &l.BadCredentials, std.BadCredentials)
+	l.UserConnections = cmp.Or(l.UserConnections, std.UserConnections)
+	l.OutsideFor = cmp.Or(l.OutsideFor, std.OutsideFor)
 	return errors.Join(errs...)
 }
 
@@ -117,19 +136,22 @@ type house struct {
 	revoked    revocations
 	met        [conn.LimitCount]atomic.Uint64 // by limit
 
-	creations, userCreations atomic.Uint64 // refused
+	creations, userCreations, badCredentials atomic.Uint64 // refused
 
 	mu    sync.Mutex // guards the following
 	joins bucket.Bucket
 	users map[string]int // connections of a subject
 
 	rooms     bucket.Bucket // that begin
-	beginners map[string]*bucket.Bucket
-	tidied    time.Time // when beginners were last looked through
+	beginners buckets
+	suspects  buckets // addresses whose credentials were refused
 }
 
 func newHouse(l Limits) *house {
-	return &house{limits: l, connection: l.connection(), users: make(map[string]int), beginners: make(map[string]*bucket.Bucket)}
+	return &house{
+		limits: l, connection: l.connection(), users: make(map[string]int),
+		beginners: buckets{rate: bucket.Rate(l.UserCreations)}, suspects: buckets{rate: bucket.Rate(l.BadCredentials)},
+	}
 }
 
 // limits are those of package connection by their names.
@@ -145,6 +167,7 @@ func (h *house) limited() map[Limited]uint64 {
 	}
 	counts[LimitedCreations] = h.creations.Load()
 	counts[LimitedUserCreations] = h.userCreations.Load()
+	counts[LimitedBadCredentials] = h.badCredentials.Load()
 	return counts
 }
 
@@ -180,18 +203,12 @@ func (h *house) Uncount(subject string) {
 func (h *house) begin(j *wire.Join) *actors.Error {
 	who := "user " + j.Identity.Subject
 	if j.Identity.Subject == "" {
-		who = "address " + j.Address
+		who = "address " + network(j.Address)
 	}
 	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.tidy(now)
-	b := h.beginners[who]
-	if b == nil {
-		b = new(bucket.Bucket)
-		h.beginners[who] = b
-	}
-	if !b.Take(bucket.Rate(h.limits.UserCreations), now, 1) {
+	if !h.beginners.take(who, now) {
 		h.userCreations.Add(1)
 		return actors.Errorf(actors.CodeRateLimited, "too many rooms in too short a time")
 	}
@@ -202,15 +219,83 @@ func (h *house) begin(j *wire.Join) *actors.Error {
 	return nil
 }
 
-// tidy forgets who has begun nothing for a while. mu is held.
-func (h *house) tidy(now time.Time) {
-	if now.Sub(h.tidied) < 10*time.Second {
+// mayAuthenticate refuses those at an address that showed too many bad
+// credentials.
+func (h *house) mayAuthenticate(address string) *actors.Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.suspects.has(network(address), time.Now()) {
+		return nil
+	}
+	h.badCredentials.Add(1)
+	return actors.Errorf(actors.CodeRateLimited, "too many bad credentials from this address; try later")
+}
+
+// refusedCredentials notes what the Authenticator said to someone at an address.
+func (h *house) refusedCredentials(address string, why error) {
+	if coded := (*actors.Error)(nil); errors.As(why, &coded) && (coded.Code == actors.CodeTokenExpired || coded.Code == actors.CodeUnavailable) {
 		return
 	}
-	h.tidied = now
-	for who, b := range h.beginners {
-		if r := bucket.Rate(h.limits.UserCreations); r.Unlimited() || b.Full(r, now) {
-			delete(h.beginners, who)
+	if errors.Is(why, context.DeadlineExceeded) || errors.Is(why, context.Canceled) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.suspects.take(network(address), time.Now())
+}
+
+// network is what limits by address are counted by: one IPv4 address, or the
+// /64 of an IPv6 address, all of which one host can have.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
+}
+
+// buckets are those of one Rate, by whom they are held against. Those that are
+// full are forgotten. The zero value with a rate is useful.
+type buckets struct {
+	rate   bucket.Rate
+	of     map[string]*bucket.Bucket
+	tidied time.Time // when of was last looked through
+}
+
+func (b *buckets) take(who string, now time.Time) bool {
+	if b.rate.Unlimited() {
+		return true
+	}
+	b.tidy(now)
+	one := b.of[who]
+	if one == nil {
+		if b.of == nil {
+			b.of = make(map[string]*bucket.Bucket)
+		}
+		one = new(bucket.Bucket)
+		b.of[who] = one
+	}
+	return one.Take(b.rate, now, 1)
+}
+
+// has reports whether take would succeed.
+func (b *buckets) has(who string, now time.Time) bool {
+	one := b.of[who]
+	return one == nil || one.Has(b.rate, now)
+}
+
+func (b *buckets) tidy(now time.Time) {
+	if now.Sub(b.tidied) < 10*time.Second {
+		return
+	}
+	b.tidied = now
+	for who, one := range b.of {
+		if one.Full(b.rate, now) {
+			delete(b.of, who)
 		}
 	}
 }

@@ -78,6 +78,16 @@ func TestWhatLimitsRefuseIsToldAndCounted(t *testing.T) {
 			p.send(actors.PacketConnect, "/hall/2", badge{User: "u"}.auth())
 			refused(p, "/hall/2", actors.CodeOverloaded)
 		}},
+		"bad_credentials": {node.Limits{BadCredentials: slow}, func(t *testing.T, n *node.Node, p *peer) {
+			for range 2 {
+				q := connect(t, n)
+				q.send(actors.PacketConnect, "/hall/1", `{"token":"?"}`)
+				refused(q, "/hall/1", actors.CodeUnauthorized)
+			}
+			p.send(actors.PacketConnect, "/hall/1", badge{User: "u"}.auth())
+			refused(p, "/hall/1", actors.CodeRateLimited)
+			connectFrom(t, n, "192.0.2.7").enter("/hall/1", badge{User: "u"}.auth())
+		}},
 		"outside": {node.Limits{OutsideFor: 20 * time.Millisecond}, closed(actors.ReasonConnectTimeout)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	LimitedUserConnections Limited = "user_connections" // a CONNECT of a user with too many connections
 	LimitedCreations       Limited = "creations"        // rooms of all members
 	LimitedUserCreations   Limited = "user_creations"   // rooms of one user or address
+	LimitedBadCredentials  Limited = "bad_credentials"  // credentials, unseen, from an address that showed too many bad ones
 	LimitedExcess          Limited = "excess"           // it went on sending too much
 	LimitedOutside         Limited = "outside"          // it was in no namespace in time
 )

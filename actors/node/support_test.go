@@ -77,8 +77,13 @@ type peer struct {
 
 func connect(t *testing.T, n *node.Node) *peer {
 	t.Helper()
+	return connectFrom(t, n, "127.0.0.1")
+}
+
+func connectFrom(t *testing.T, n *node.Node, address string) *peer {
+	t.Helper()
 	p := &peer{t: t}
-	c, err := n.Accept(p, &actors.Handshake{Address: "127.0.0.1"})
+	c, err := n.Accept(p, &actors.Handshake{Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,15 @@ func (b *Bucket) Take(r Rate, now time.Time, n float64) bool {
 	return true
 }
 
+// Has reports whether Take of one would pass at now.
+func (b *Bucket) Has(r Rate, now time.Time) bool {
+	if r.Unlimited() {
+		return true
+	}
+	b.refill(r, now)
+	return b.used+1 <= r.Burst
+}
+
 // Full reports whether nothing is missing at now: the bucket can be forgotten.
 func (b *Bucket) Full(r Rate, now time.Time) bool {
 	b.refill(r, now)

@@ -26,7 +26,11 @@ func TestABurstPassesAndThenTheRate(t *testing.T) {
 func TestNoMoreThanABurstPassesAtOnce(t *testing.T) {
 	r, b := Rate{PerSecond: 0.001, Burst: 2}, Bucket{}
 	for i, want := range []bool{true, true, false, false} {
-		if got := b.Take(r, start.Add(time.Duration(i)*time.Millisecond), 1); got != want {
+		at := start.Add(time.Duration(i) * time.Millisecond)
+		if has := b.Has(r, at); has != want {
+			t.Errorf("%d: has %v", i, has)
+		}
+		if got := b.Take(r, at, 1); got != want {
 			t.Errorf("%d: %v", i, got)
 		}
 	}

@@ -173,6 +173,7 @@ func (s *server) nodePart() part {
 			c := node.Config{
 				Kinds:          kinds,
 				Authenticator:  authenticator,
+				Limits:         s.cfg.Limits.Node(),
 				Store:          s.store,
 				MaxConnections: connections(s.cfg.Transport.MaxConnections, openFiles()),
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows

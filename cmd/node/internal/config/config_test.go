@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/parlor-rooms/parlor/actors/node"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/settings"
 )
@@ -79,6 +80,23 @@ func TestRelayRoomsAreConfigured(t *testing.T) {
 	}
 }
 
+func TestLimitsAreConfigured(t *testing.T) {
+	l, err := load(t, "limits: {messages: 20/s, bytes: off, joins: 0.5/s, bad_credentials: 5/s burst 100, user_connections: 0}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := node.DefaultLimits(100)
+	want.OutsideFor = 0 // is the transport's
+	want.Messages = node.Rate{PerSecond: 20, Burst: 20}
+	want.Bytes = node.Rate{PerSecond: -1}
+	want.Joins = node.Rate{PerSecond: 0.5, Burst: 1}
+	want.BadCredentials = node.Rate{PerSecond: 5, Burst: 100}
+	want.UserConnections = -1
+	if got := l.Value.Limits.Node(); got != want {
+		t.Errorf("limits are\n%+v, want\n%+v", got, want)
+	}
+}
+
 func TestMistakesAreRefused(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
 		{"address without port", "listen: localhost", `parlor.yaml:1:9: listen: "localhost": want HOST:PORT, with a port from 0 to 65535`},
@@ -105,6 +123,10 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"trusted proxy", "transport: {trusted_proxies: [proxy.example]}", `parlor.yaml:1:30: transport.trusted_proxies: "proxy.example": want addresses or networks such as 10.0.0.0/8`},
 		{"forwarded header", "transport: {forwarded_header: X-Real-IP}", `parlor.yaml:1:31: transport.forwarded_header: "X-Real-IP": want X-Forwarded-For or Forwarded`},
 		{"max_payload", "transport: {max_payload: 1MB}", `parlor.yaml:1:26: transport.max_payload: "1MB": want a whole number, 1024 to 1000000000`},
+		{"rate without a unit", "limits: {joins: 10}", `parlor.yaml:1:17: limits.joins: "10": want a rate such as 100/s or 100/s burst 200, more than 0 and a burst of 1 or more, or off`},
+		{"no rate", "limits: {joins: 0/s}", `parlor.yaml:1:17: limits.joins: "0/s": want a rate such as 100/s or 100/s burst 200, more than 0 and a burst of 1 or more, or off`},
+		{"small burst", "limits: {bytes: 10/s burst 0.5}", `parlor.yaml:1:17: limits.bytes: "10/s burst 0.5": want a rate such as 100/s or 100/s burst 200, more than 0 and a burst of 1 or more, or off`},
+		{"rate and more", "limits: {bytes: 10/second}", `parlor.yaml:1:17: limits.bytes: "10/second": want a rate such as 100/s or 100/s burst 200, more than 0 and a burst of 1 or more, or off`},
 		{"outbox.bytes", "transport: {outbox: {bytes: 0}}", `parlor.yaml:1:29: transport.outbox.bytes: "0": want a whole number, 4096 to 1073741824`},
 		{"outbox.packets", "transport: {outbox: {packets: 99999}}", `parlor.yaml:1:31: transport.outbox.packets: "99999": want a whole number, 16 to 65536`},
 		{"star and more", "transport: {origins: ['*', 'https://a']}", `parlor.yaml:1:22: transport.origins: "*,https://a": want * alone, or origins without it`},
