@@ -20,10 +20,13 @@ const PartKey = "component"
 
 // Log is where a process logs: one line per record, as text or JSON, with the
 // trace and span in which it was written. Its levels may be changed at any
-// time, by part. Its methods may be called from any goroutine.
+// time, by part. Of records of one text, above debug, it writes 100 in ten
+// seconds; the next one says how many it left out. Its methods may be called
+// from any goroutine.
 type Log struct {
-	out   slog.Handler
-	level slog.LevelVar // of parts without one of their own
+	out     slog.Handler
+	level   slog.LevelVar // of parts without one of their own
+	sparing sparing
 
 	mu    sync.Mutex // guards the following
 	parts map[string]*atomic.Pointer[slog.Level]
@@ -112,6 +115,14 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	leftOut, ok := h.log.sparing.admit(&r)
+	if !ok {
+		return nil
+	}
+	if leftOut > 0 {
+		r = r.Clone()
+		r.AddAttrs(slog.Int(leftOutKey, leftOut))
+	}
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		r = r.Clone()
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -88,5 +89,33 @@ func TestALineNamesTheSpanItWasWrittenIn(t *testing.T) {
 	}
 	if _, has := outside["trace_id"]; has {
 		t.Errorf("outside of any span: %v", outside)
+	}
+}
+
+func TestALogIsNotFloodedByOneText(t *testing.T) {
+	l, out := newLog(t, "json")
+	at := time.Unix(1_700_000_000, 0)
+	say := func(level slog.Level, text string) {
+		if err := l.Logger().Handler().Handle(t.Context(), slog.NewRecord(at, level, text, 0)); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 1_000 {
+		say(slog.LevelInfo, "refused")
+		say(slog.LevelError, "failed")
+		say(slog.LevelDebug, "asked for")
+	}
+	say(slog.LevelInfo, "something else")
+	for text, want := range map[string]int{"refused": 100, "failed": 100, "asked for": 1_000, "something else": 1} {
+		if n := strings.Count(out.String(), `"`+text+`"`); n != want {
+			t.Errorf("%s: %d lines, want %d", text, n, want)
+		}
+	}
+	out.Reset()
+	at = at.Add(10 * time.Second)
+	say(slog.LevelInfo, "refused")
+	say(slog.LevelInfo, "refused")
+	if text := out.String(); strings.Count(text, "\n") != 2 || strings.Count(text, `"left_out":900`) != 1 {
+		t.Errorf("afterwards it says %s", text)
 	}
 }
