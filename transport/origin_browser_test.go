@@ -15,7 +15,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+	"github.com/parlor-rooms/parlor/transport/transporttest/browsertest"
 )
 
 // victim is a site whose visitors are known by a cookie that their browser
@@ -102,7 +102,10 @@ func TestAForeignPageCannotUseItsVisitorsCookies(t *testing.T) {
 	defer foreign.Close()
 	foreign.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	foreignURL := at(t, theForeigner, foreign.URL)
-	browse := browser(t)
+	browse := browsertest.Open(browsertest.Start(t, map[string]any{
+		"ignore-certificate-errors": true,
+		"host-resolver-rules":       "MAP *.example 127.0.0.1", // finds every name on this machine
+	}), t, "visitor", "about:blank", browsertest.View{Complains: true})
 	for _, c := range []struct {
 		name    string
 		origins []string
@@ -123,10 +126,10 @@ func TestAForeignPageCannotUseItsVisitorsCookies(t *testing.T) {
 			if c.own {
 				page = v.url
 			}
-			visit(t, browse, v.url) // sets the cookie
-			visit(t, browse, page)
+			browse.Do(chromedp.Navigate(v.url)) // sets the cookie
+			browse.Do(chromedp.Navigate(page))
 			for name, script := range attempts {
-				if got := evaluate(t, browse, fmt.Sprintf(script, v.url)); got != c.sessions[name] {
+				if got := browsertest.Eval[bool](browse, fmt.Sprintf(script, v.url)); got != c.sessions[name] {
 					t.Errorf("%s: the page has a session: %v", name, got)
 				}
 			}
@@ -147,55 +150,4 @@ func TestAForeignPageCannotUseItsVisitorsCookies(t *testing.T) {
 			}
 		})
 	}
-}
-
-// browser starts Chromium, which takes any certificate and finds every name on
-// this machine.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(testenv.Chromium(t)),
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("ignore-certificate-errors", true),
-		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
-	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser's end
-		cancel()
-		stop()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return ctx
-}
-
-// browserPatience is how long a page may take for what happens at once.
-const browserPatience = 60 * time.Second
-
-func visit(t *testing.T, tab context.Context, url string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, browserPatience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		t.Fatalf("visit %s: %v", url, err)
-	}
-}
-
-// evaluate runs a script whose result is a promise of true or false.
-func evaluate(t *testing.T, tab context.Context, script string) bool {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, browserPatience)
-	defer cancel()
-	got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
 }

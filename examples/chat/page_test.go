@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"testing"
-	"time"
 
-	"github.com/chromedp/chromedp"
-
+	"github.com/parlor-rooms/parlor/transport/transporttest/browsertest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
-	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // TestPagesTalk opens the page twice in a real browser: two people meet in a
@@ -18,39 +14,12 @@ func TestPagesTalk(t *testing.T) {
 	collector := otlptest.New(t)
 	collector.Exported(t)
 	url := start(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(testenv.Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1200, 740))
-	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	defer cancelAllocator()
-	browser, cancel := chromedp.NewContext(allocator)
-	defer cancel()
-	defer func() { _ = chromedp.Cancel(browser) }() // waits for the browser's end
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatal(err)
-	}
+	browser := browsertest.Start(t, nil)
 	open := func(name string) func(expression, want string) {
-		tab, cancel := chromedp.NewContext(browser)
-		t.Cleanup(cancel)
-		if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?name=%s#design", url, name))); err != nil {
-			t.Fatal(err)
-		}
+		tab := browsertest.Open(browser, t, name, fmt.Sprintf("%s/?name=%s#design", url, name), browsertest.View{Width: 1200, Height: 740})
 		return func(expression, want string) {
 			t.Helper()
-			ctx, done := context.WithTimeout(tab, 20*time.Second)
-			defer done()
-			tick := time.NewTicker(20 * time.Millisecond)
-			defer tick.Stop()
-			for {
-				got, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
-				if err == nil && got == want {
-					break
-				}
-				if ctx.Err() != nil {
-					t.Fatalf("%s: %s is %q, want %q (%v)", name, expression, got, want, err)
-				}
-				<-tick.C
-			}
+			tab.Until(expression+" is "+want, func() bool { return tab.Text(expression) == want })
 		}
 	}
 	const (

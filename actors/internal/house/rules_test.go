@@ -162,6 +162,7 @@ var homes = []home{
 	},
 	{
 		module:  "github.com/chromedp",
+		homes:   []string{"transport/transporttest/browsertest"},
 		tests:   anywhere,
 		because: "it drives the browser in tests",
 	},

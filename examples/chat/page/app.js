@@ -52,7 +52,8 @@ chat.on("message", (m) => {
 });
 chat.on("presence", ({ room, people }) => {
   const r = rooms.get(room);
-  if (r) r.people = people;
+  if (!r) return; // not joined yet: joining says who is there
+  r.people = people;
   if (r === here) showPeople();
 });
 chat.on("userJoined", ({ room, user }) => say(room, `${user.name} joined`));
@@ -63,8 +64,9 @@ chat.on("exception", ({ message }) => toast("That went wrong", message, "problem
 dashboard.on("numbers", showNumbers);
 
 function say(name, text) {
-  rooms.get(name)?.note(text);
-  if (rooms.get(name) === here) showLatest();
+  const room = rooms.get(name);
+  room?.note(text);
+  if (room && room === here) showLatest();
 }
 
 chat.on("connect", async () => {

@@ -8,19 +8,20 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
+	"github.com/parlor-rooms/parlor/transport/transporttest/browsertest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 )
 
 // named makes a page of examples/cursors remember who it is.
-func named(name string, colour int) view {
-	return view{script: fmt.Sprintf(`localStorage.setItem("parlor-cursors", JSON.stringify({ name: %q, colour: %d }))`, name, colour)}
+func named(name string, colour int) browsertest.View {
+	return browsertest.View{Script: fmt.Sprintf(`localStorage.setItem("parlor-cursors", JSON.stringify({ name: %q, colour: %d }))`, name, colour)}
 }
 
 // points waits until a tab knows where a member points, within a unit of the
 // board, and shows its cursor there.
 func (p *tab) points(id string, x, y int) {
 	p.t.Helper()
-	p.wait(fmt.Sprintf("%s points to %d, %d", id, x, y),
+	p.Wait(fmt.Sprintf("%s points to %d, %d", id, x, y),
 		`((at) => at && Math.abs(at.x - %d) <= 1 && Math.abs(at.y - %d) <= 1)(__parlor.positions[%q])`, x, y, id)
 }
 
@@ -28,13 +29,13 @@ func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 	collector := otlptest.New(t)
 	collector.Exported(t)
 	url := startProgram(t, "examples/cursors", "-listen", "127.0.0.1:0")
-	b := browser(t)
+	b := browsertest.Start(t, nil)
 	ada := openTab(b, t, "ada", url+"#den", named("Ada", 1))
-	ada.wait("it is on the board", `__parlor.connected && __parlor.members.length === 1`)
+	ada.Wait("it is on the board", `__parlor.connected && __parlor.members.length === 1`)
 	bob := openTab(b, t, "bob", url+"#den", named("Bob", 6))
 	other := openTab(b, t, "other", url+"#attic", named("Eve", 3))
 	for _, p := range []*tab{ada, bob} {
-		p.wait("both are there", `__parlor.members.map((m) => m.name).sort().join() === "Ada,Bob"`)
+		p.Wait("both are there", `__parlor.members.map((m) => m.name).sort().join() === "Ada,Bob"`)
 		p.upgraded()
 	}
 
@@ -61,27 +62,27 @@ func TestTwoTabsSeeEachOthersCursorsMove(t *testing.T) {
 	if got := eval[int](other, `__parlor.members.length`); got != 1 {
 		t.Errorf("the board next door has %d members, want 1", got)
 	}
-	other.do(chromedp.Navigate("about:blank"))
+	other.Do(chromedp.Navigate("about:blank"))
 
 	// Ink and words, as people use the page.
-	bob.do(chromedp.Click(chromedp.CSS("#tool-pen")))
-	bob.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, 895, 330, chromedp.ButtonType(input.MouseButtonLeft)))
+	bob.Do(chromedp.Click(chromedp.CSS("#tool-pen")))
+	bob.Do(chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, 895, 330, chromedp.ButtonType(input.MouseButtonLeft)))
 	for step := range 40 { // a flower
 		turn := float64(step) / 39 * 2 * math.Pi
 		r := 90 * (1 + math.Cos(5*turn)/2)
-		bob.do(chromedp.MouseEvent(chromedp.MouseMoved, 760+r*math.Cos(turn), 330+r*math.Sin(turn), chromedp.ButtonType(input.MouseButtonLeft)))
+		bob.Do(chromedp.MouseEvent(chromedp.MouseMoved, 760+r*math.Cos(turn), 330+r*math.Sin(turn), chromedp.ButtonType(input.MouseButtonLeft)))
 	}
-	ada.wait("it sees the ink", `__parlor.ink > 0`)
+	ada.Wait("it sees the ink", `__parlor.ink > 0`)
 	ada.key(input.DispatchKeyEventTypeRawKeyDown, "/", "Slash")
 	ada.key(input.DispatchKeyEventTypeKeyUp, "/", "Slash")
-	ada.do(chromedp.KeyEvent("What a flower!"))
-	bob.wait("it sees the words", `__parlor.says[%q] === "What a flower!"`, adaID)
+	ada.Do(chromedp.KeyEvent("What a flower!"))
+	bob.Wait("it sees the words", `__parlor.says[%q] === "What a flower!"`, adaID)
 
 	expectDrawn(t, ada.screenshot("cursors"), 1280, 800)
 	expectDrawn(t, bob.screenshot("cursors-bob"), 1280, 800)
 
 	collector.Followed("/cursors/den", "receive/connection/turn/deliver/flush")
 
-	bob.do(chromedp.Navigate("about:blank"))
-	ada.wait("the other has left with its cursor", `__parlor.members.length === 1 && !(%q in __parlor.positions)`, bobID)
+	bob.Do(chromedp.Navigate("about:blank"))
+	ada.Wait("the other has left with its cursor", `__parlor.members.length === 1 && !(%q in __parlor.positions)`, bobID)
 }

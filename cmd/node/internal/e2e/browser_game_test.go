@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
+	"github.com/parlor-rooms/parlor/transport/transporttest/browsertest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 )
 
@@ -31,10 +32,10 @@ JSON.parse = (...args) => {
 // enter opens the game and goes into the arena.
 func (g *arena) enter(name string) *tab {
 	g.t.Helper()
-	p := openTab(g.browser, g.t, name, g.url+"#den", view{script: overhear})
-	p.do(chromedp.WaitEnabled(chromedp.CSS("#play")))
-	p.do(chromedp.SetValue(chromedp.CSS("#name"), name), chromedp.Click(chromedp.CSS("#play")))
-	p.wait("it has a ship and a secret", `__parlor.connected && __parlor.seat >= 0 && __parlor.own && __parlor.secret`)
+	p := openTab(g.browser, g.t, name, g.url+"#den", browsertest.View{Script: overhear})
+	p.Do(chromedp.WaitEnabled(chromedp.CSS("#play")))
+	p.Do(chromedp.SetValue(chromedp.CSS("#name"), name), chromedp.Click(chromedp.CSS("#play")))
+	p.Wait("it has a ship and a secret", `__parlor.connected && __parlor.seat >= 0 && __parlor.own && __parlor.secret`)
 	p.upgraded()
 	return p
 }
@@ -69,9 +70,9 @@ func flies(pilot, watcher *tab) {
 		k, from, before := keys[i%len(keys)], own(), seen()
 		pilot.key(input.DispatchKeyEventTypeRawKeyDown, k.key, k.code)
 		tries := 0
-		pilot.until("its ship has gone some way", func() bool { tries++; return tries > 100 || far(from, own(), k.to) > 50 })
+		pilot.Until("its ship has gone some way", func() bool { tries++; return tries > 100 || far(from, own(), k.to) > 50 })
 		if tries <= 100 {
-			watcher.until("it sees the other ship go that way", func() bool { return far(before, seen(), k.to) > 40 })
+			watcher.Until("it sees the other ship go that way", func() bool { return far(before, seen(), k.to) > 40 })
 		}
 		pilot.key(input.DispatchKeyEventTypeKeyUp, k.key, k.code)
 		if tries <= 100 {
@@ -81,7 +82,7 @@ func flies(pilot, watcher *tab) {
 			pilot.t.Fatalf("%s: no key moves its ship", pilot.name)
 		}
 	}
-	watcher.until("both show the ship in the same place", func() bool {
+	watcher.Until("both show the ship in the same place", func() bool {
 		a, b := own(), seen()
 		return math.Hypot(a.X-b.X, a.Y-b.Y) < 8
 	})
@@ -107,7 +108,7 @@ func duel(pilot, other *tab) {
 	aim := func(p *tab, by flight) { p.mouse(640+by.X/2, 400+by.Y/2) }
 	var gap flight
 	tries := 0
-	pilot.until("the ships are close", func() bool {
+	pilot.Until("the ships are close", func() bool {
 		own, there := eval[flight](pilot, `__parlor.own`), eval[flight](pilot, fmt.Sprintf(`__parlor.positions[%q]`, id))
 		gap = flight{there.X - own.X, there.Y - own.Y}
 		for i, k := range keys {
@@ -124,33 +125,33 @@ func duel(pilot, other *tab) {
 	for _, p := range []*tab{pilot, other} {
 		p.key(input.DispatchKeyEventTypeRawKeyDown, " ", "Space")
 	}
-	pilot.until("shots are seen", func() bool { tries++; return tries > 600 || eval[int](pilot, `__parlor.shots`) > 2 })
+	pilot.Until("shots are seen", func() bool { tries++; return tries > 600 || eval[int](pilot, `__parlor.shots`) > 2 })
 }
 
 func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
 	collector := otlptest.New(t)
 	collector.Exported(t)
-	g := &arena{t: t, browser: browser(t), url: startProgram(t, "examples/game", "-listen", "127.0.0.1:0")}
+	g := &arena{t: t, browser: browsertest.Start(t, nil), url: startProgram(t, "examples/game", "-listen", "127.0.0.1:0")}
 	ada, bob := g.enter("Ada"), g.enter("Bob")
 	const humans = `__parlor.members.filter((m) => !m.robot).map((m) => m.name).sort().join()`
 	for _, p := range []*tab{ada, bob} {
-		p.wait("both play", humans+` === "Ada,Bob"`)
+		p.Wait("both play", humans+` === "Ada,Bob"`)
 	}
 	flies(ada, bob)
 	flies(bob, ada)
 
-	ada.wait("somebody has scored", `__parlor.members.some((m) => m.score > 0)`)
+	ada.Wait("somebody has scored", `__parlor.members.some((m) => m.score > 0)`)
 	cleo := g.enter("Cleo")
 	for _, p := range []*tab{ada, bob, cleo} {
-		p.wait("three play", humans+` === "Ada,Bob,Cleo"`)
+		p.Wait("three play", humans+` === "Ada,Bob,Cleo"`)
 	}
 	// The game goes on between two looks: who has the whole state agrees with
 	// the others again and again, who lacks a part never does.
 	const table = `JSON.stringify([__parlor.members, __parlor.round, __parlor.pickups, Object.keys(__parlor.positions).sort()])`
-	cleo.until("it shows the scores, the round and the things that the others show", func() bool {
+	cleo.Until("it shows the scores, the round and the things that the others show", func() bool {
 		return eval[string](cleo, table) == eval[string](ada, table)
 	})
-	cleo.wait("it shows a score from before it came", `__parlor.members.some((m) => m.score > 0)`)
+	cleo.Wait("it shows a score from before it came", `__parlor.members.some((m) => m.score > 0)`)
 	flies(cleo, ada)
 	flies(ada, cleo)
 
@@ -171,6 +172,6 @@ func TestTwoTabsOfTheGameSeeEachOtherMoveAndAThirdJoinsLate(t *testing.T) {
 	collector.Followed("/arena/den", "receive/connection/turn")
 
 	cleoID := eval[string](cleo, `__parlor.id`)
-	cleo.do(chromedp.Click(chromedp.CSS("#leave")))
-	ada.wait("the third has left", humans+` === "Ada,Bob" && !(%q in __parlor.positions)`, cleoID)
+	cleo.Do(chromedp.Click(chromedp.CSS("#leave")))
+	ada.Wait("the third has left", humans+` === "Ada,Bob" && !(%q in __parlor.positions)`, cleoID)
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"image"
 	"image/color"
 	"image/draw"
@@ -10,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // pictureFile is where a picture goes: to the folder that the environment
@@ -32,9 +29,7 @@ func pictureFile(t *testing.T, name string) string {
 // can be used after a failure.
 func (p *tab) screenshot(name string) image.Image {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, pagePatience)
-	defer cancel()
-	shot, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	shot, err := p.Screenshot()
 	if err != nil {
 		p.t.Errorf("%s: screenshot: %v", p.name, err)
 		return nil
