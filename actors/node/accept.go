@@ -121,6 +121,9 @@ func (a *connActor) Receive(ctx actor.Context) {
 		a.machine.Wake(time.Now())
 	case recheck:
 		a.machine.Recheck()
+	case inspect:
+		msg.answers <- a.table()
+		return
 	case *located:
 		a.routes.located(msg)
 	case *unreachable:

@@ -103,6 +103,8 @@ func (d *directory) Receive(ctx actor.Context) {
 		ctx.Send(msg.pid, retired{})
 	case moveRooms:
 		d.move(msg)
+	case inspect:
+		msg.answers <- d.table()
 	case trimHistory:
 		for _, pid := range d.rooms {
 			ctx.Send(pid, msg)

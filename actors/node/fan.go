@@ -99,6 +99,9 @@ func (a *fan) Receive(ctx actor.Context) {
 	case trimHistory:
 		a.gate.Trim()
 		return
+	case inspect:
+		msg.answers <- a.table()
+		return
 	case flush:
 		a.flush()
 		return

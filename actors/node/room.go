@@ -84,6 +84,10 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	}()
 	now := time.Now()
 	msg := r.node.tracing.taken(ctx.Message())
+	if look, ok := msg.(inspect); ok {
+		look.answers <- r.table()
+		return
+	}
 	if r.asleep == nil || !r.sleeping(msg) {
 		r.take(ctx, msg, now)
 	}

@@ -27,6 +27,7 @@ func (s *server) adminHandler() http.Handler {
 	for path, handler := range map[string]http.Handler{
 		"GET /metrics":         s.telemetry.Metrics(),
 		"GET /stats":           http.HandlerFunc(s.showStats),
+		"GET /check":           http.HandlerFunc(s.check),
 		"GET /logs/levels":     http.HandlerFunc(s.showLevels),
 		"POST /logs/levels":    s.audited("log levels", s.setLevels),
 		"POST /drain":          s.audited("drain", s.drain),
@@ -117,7 +118,7 @@ func (s *status) WriteHeader(code int) {
 
 // showStats answers with all counts as JSON.
 func (s *server) showStats(w http.ResponseWriter, _ *http.Request) {
-	if !s.started.Load() {
+	if !s.health.started.Load() {
 		say(w, http.StatusServiceUnavailable, "starting")
 		return
 	}
@@ -142,7 +143,7 @@ func (s *server) drain(w http.ResponseWriter, _ *http.Request) {
 // 3339) or until now, or the one with the id ?token_id=. It may be forgotten
 // ?until=.
 func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
-	if !s.started.Load() {
+	if !s.health.started.Load() {
 		say(w, http.StatusServiceUnavailable, "starting")
 		return
 	}

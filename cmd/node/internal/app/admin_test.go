@@ -64,7 +64,7 @@ func TestOperationsAreForOperatorsOnly(t *testing.T) {
 }
 
 // operations are all that is not for clients.
-var operations = []string{"/metrics", "/stats", "/logs/levels", "/drain", "/revoke", "/debug/pprof/", "/debug/pprof/cmdline"}
+var operations = []string{"/metrics", "/stats", "/check", "/logs/levels", "/drain", "/revoke", "/debug/pprof/", "/debug/pprof/cmdline"}
 
 func TestOperationsAreNotServedToClients(t *testing.T) {
 	for _, args := range [][]string{nil, {"--admin-listen=127.0.0.1:0"}} {

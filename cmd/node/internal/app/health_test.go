@@ -10,7 +10,7 @@ import (
 func TestAdminListenerTakesTheHealthPathsFromClients(t *testing.T) {
 	r := start(t, "--admin-listen=127.0.0.1:0")
 	admin := "http://" + r.Admin.String()
-	for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+	for path, want := range map[string]string{"/healthz": "ok\n", "/startupz": "started\n", "/readyz": "ready\n"} {
 		if status, body := get(t, admin+path); status != 200 || body != want {
 			t.Errorf("%s is answered %d %q to operators", path, status, body)
 		}
@@ -38,8 +38,15 @@ func TestReadyOnlyBetweenStartAndStop(t *testing.T) {
 		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w.Code
 	}
+	if got := ask("/startupz"); got != 503 {
+		t.Errorf("before it has started: %d, want 503", got)
+	}
+	h.started.Store(true)
 	for _, ready := range []bool{false, true, false} {
 		h.ready.Store(ready)
+		if got := ask("/startupz"); got != 200 {
+			t.Errorf("started, and ready is %v: %d, want 200", ready, got)
+		}
 		want := map[bool]int{false: 503, true: 200}[ready]
 		if got := ask("/readyz"); got != want {
 			t.Errorf("ready %v: %d, want %d", ready, got, want)

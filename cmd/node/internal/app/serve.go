@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -26,14 +26,15 @@ import (
 // server holds what the parts of a running server share. Its fields are set by
 // the parts as they start.
 type server struct {
-	cfg     config.Config
-	logs    *telemetry.Log
-	log     *slog.Logger // of the server itself
-	version string
-	listen  func(network, address string) (net.Listener, error)
-	health  health
-	quit    context.CancelFunc // stops the server as a signal does
-	extra   []actors.Behavior  // kinds that are not configured
+	cfg      config.Config
+	logs     *telemetry.Log
+	log      *slog.Logger // of the server itself
+	version  string
+	listen   func(network, address string) (net.Listener, error)
+	health   health
+	checking sync.Mutex         // held by the check that runs
+	quit     context.CancelFunc // stops the server as a signal does
+	extra    []actors.Behavior  // kinds that are not configured
 
 	telemetry *telemetry.Telemetry
 	store     actors.Store // nil: of the node's own making
@@ -44,7 +45,6 @@ type server struct {
 	public    *http.Server
 	callers   *callers // of public
 	addresses Addresses
-	started   atomic.Bool // all of the above is there
 }
 
 // serve runs the server until ctx ends.
@@ -307,7 +307,7 @@ func (s *server) readyPart() part {
 	return part{
 		name: "readiness",
 		start: func(func(error)) error {
-			s.started.Store(true)
+			s.health.started.Store(true)
 			s.health.ready.Store(true)
 			return nil
 		},

@@ -48,8 +48,8 @@ type Telemetry struct {
 
 // Admin is the section admin.
 type Admin struct {
-	Listen OptionalAddress `key:"listen" doc:"Where operators find /healthz, /readyz, /metrics, /stats, /logs/levels, /drain, /revoke and /debug/pprof/. Empty means nowhere; /healthz and /readyz are then served to clients."`
-	Token  settings.Secret `key:"token" doc:"What a request must show as Authorization: Bearer TOKEN, but for /healthz and /readyz. Empty means that a client certificate is enough and, without tls.client_ca, that only a loopback address serves it, to everybody."`
+	Listen OptionalAddress `key:"listen" doc:"Where operators find /healthz, /startupz, /readyz, /metrics, /stats, /check, /logs/levels, /drain, /revoke and /debug/pprof/. Empty means nowhere; the first three are then served to clients."`
+	Token  settings.Secret `key:"token" doc:"What a request must show as Authorization: Bearer TOKEN, but for /healthz, /startupz and /readyz. Empty means that a client certificate is enough and, without tls.client_ca, that only a loopback address serves it, to everybody."`
 	TLS    TLS             `key:"tls" doc:"The certificate that operators are shown."`
 }
 
