@@ -72,6 +72,14 @@ func TestErrorCodesAreTheListOfTheProtocol(t *testing.T) {
 	if !slices.Equal(listed, defined) {
 		t.Errorf("defined %v\nlisted  %v", defined, listed)
 	}
+	var told []string
+	for _, code := range actors.Codes() {
+		told = append(told, string(code))
+	}
+	slices.Sort(told)
+	if !slices.Equal(told, defined) {
+		t.Errorf("defined %v\nCodes   %v", defined, told)
+	}
 	form := regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	for _, code := range defined {
 		if !form.MatchString(code) {

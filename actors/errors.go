@@ -41,6 +41,17 @@ const (
 	CodeInternal         Code = "internal"          // a fault on the server; details are in its log only
 )
 
+// Codes returns the closed list: every code of the runtime, and those that rooms
+// share with it.
+func Codes() []Code {
+	return []Code{
+		CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict,
+		CodeBadRoom, CodeUnknownNamespace, CodeUnknownEvent, CodeBadPayload, CodeBadAuth, CodeUnauthorized, CodeTokenExpired,
+		CodeRevoked, CodeRoomFull, CodeNoSuchRoom, CodeRoomClosed, CodeRateLimited, CodeTooLarge, CodeOverloaded,
+		CodeUnavailable, CodeTimeout, CodeInternal,
+	}
+}
+
 // Error is an error that a client may see: a stable code and a short text.
 // Any other error a handler returns reaches the client as CodeInternal with
 // the text "internal error", and the log in full.

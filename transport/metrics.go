@@ -12,7 +12,7 @@ import (
 // meters are the instruments that what a handler counts is published with.
 // Labels are of closed lists: no metric carries a name, an id or an address.
 type meters struct {
-	sessions, tunnels, forwarded, opened, upgraded, probes, refused, closed, violated, dropped, packets, bytes metric.Int64Observable
+	sessions, waiting, tunnels, forwarded, opened, upgraded, probes, refused, closed, violated, dropped, packets, bytes metric.Int64Observable
 }
 
 // observe lets a meter read what the handler counts, whenever it is asked,
@@ -32,6 +32,7 @@ func (h *Handler) observe(meter metric.Meter) (metric.Registration, error) {
 	}
 	m := meters{
 		sessions:  level("sessions", "{session}", "Open sessions, by the transport they are on."),
+		waiting:   level("waiting", "By", "Bytes that sessions hold for clients that have not taken them."),
 		tunnels:   level("tunnels", "{websocket}", "WebSockets that are carried to the node of their session."),
 		forwarded: counter("forwarded", "{request}", "Requests for sessions of other nodes."),
 		opened:    counter("opened", "{session}", "Handshakes that became a session."),
@@ -57,6 +58,7 @@ func (h *Handler) observe(meter metric.Meter) (metric.Registration, error) {
 func (m *meters) publish(o metric.Observer, s Stats) {
 	o.ObserveInt64(m.sessions, int64(s.Polling), label("transport", Polling))
 	o.ObserveInt64(m.sessions, int64(s.WebSocket), label("transport", WebSocket))
+	o.ObserveInt64(m.waiting, s.Waiting)
 	o.ObserveInt64(m.tunnels, int64(s.Tunnels))
 	o.ObserveInt64(m.forwarded, int64(s.Forwarded))
 	o.ObserveInt64(m.opened, int64(s.Opened))

@@ -48,6 +48,15 @@ func (h *Handler) CloseSlowest(n int) (closed int) {
 	return len(waiting)
 }
 
+// waiting is how many bytes all sessions hold for their clients.
+func (h *Handler) waiting() (bytes int64) {
+	sessions, _ := h.all()
+	for _, s := range sessions {
+		bytes += int64(s.waiting())
+	}
+	return bytes
+}
+
 // waiting is how many bytes the session holds for its client.
 func (s *session) waiting() int {
 	if ws := s.ws.Load(); ws != nil {

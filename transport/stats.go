@@ -47,6 +47,8 @@ type Stats struct {
 	Polling   int // open sessions, by their transport at the moment
 	WebSocket int
 
+	Waiting int64 // bytes that sessions hold for clients that have not taken them
+
 	Tunnels int // WebSockets that are carried to the session's node
 
 	Forwarded       uint64 // requests for sessions of other nodes
@@ -71,6 +73,7 @@ func (h *Handler) Stats() Stats {
 	return Stats{
 		Polling:         int(c.polling.Load()),
 		WebSocket:       int(c.webSocket.Load()),
+		Waiting:         h.waiting(),
 		Tunnels:         int(c.tunnels.Load()),
 		Forwarded:       c.forwarded.Load(),
 		Opened:          c.opened.Load(),

@@ -196,6 +196,20 @@ func (c *Cluster) Release(room actors.RoomRef, o actors.Owned) {
 // Drain implements node.Cluster.
 func (c *Cluster) Drain() { c.agent.Drain() }
 
+// Lease implements node.Cluster.
+func (c *Cluster) Lease() node.Lease {
+	select {
+	case <-c.joined:
+	default:
+		return node.Lease{Away: true}
+	}
+	l := node.Lease{Away: c.agent.View().Away}
+	if at := c.agent.LastAnswer(); !at.IsZero() {
+		l.Age = time.Since(at)
+	}
+	return l
+}
+
 // Members returns the living nodes as this one knows them, and whether Redis
 // answers. It does not block.
 func (c *Cluster) Members() (members []node.Peer, away bool) {

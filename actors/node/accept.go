@@ -191,6 +191,9 @@ func (a *connActor) arm() {
 // Limited implements connection.Effects.
 func (a *connActor) Limited(by conn.Limit) { a.node.house.met[by].Add(1) }
 
+// TurnedAway implements connection.Effects.
+func (a *connActor) TurnedAway(code actors.Code) { a.node.counts.refuse(code) }
+
 // ToRoom implements connection.Effects.
 func (a *connActor) ToRoom(room actors.RoomRef, msg any) { a.routes.send(room, msg) }
 

@@ -107,7 +107,7 @@ func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error)
 	defer cancel()
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
 	span, _ := a.node.tracing.start(of, "load")
-	err := again(ctx, func(ctx context.Context) error {
+	err := a.node.again(ctx, func(ctx context.Context) error {
 		l.Entries = nil
 		return a.node.store.Load(ctx, a.ref, owned, func(key string, value []byte) error {
 			l.Entries = append(l.Entries, actors.Entry{Key: key, Value: value})
@@ -134,7 +134,7 @@ func (a *archive) reload(owned actors.Owned) (room.Loaded, error) {
 // own claims the room.
 func (a *archive) own(ctx context.Context) (owned actors.Owned, err error) {
 	claim := actors.Claim{Owner: actors.Owner{Node: a.node.id, Nonce: newID()}}
-	err = again(ctx, func(ctx context.Context) (err error) {
+	err = a.node.again(ctx, func(ctx context.Context) (err error) {
 		for range 3 { // an owner that is dead may have been replaced by another
 			owned, err = a.node.store.Claim(ctx, a.ref, claim)
 			var held *actors.HeldError
@@ -161,13 +161,13 @@ func (a *archive) append(x room.Append, done func(error)) {
 	a.then(func() {
 		ctx := a.node.ctx
 		if !x.Wake.IsZero() {
-			if again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, x.Wake) }) != nil && ctx.Err() != nil {
+			if a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, x.Wake) }) != nil && ctx.Err() != nil {
 				return
 			}
 		}
 		span, of := a.node.tracing.start(x.Trace, "append", attribute.Int("parlor.entries", len(x.Batch.Entries)))
 		since := time.Now()
-		err := again(ctx, func(ctx context.Context) error { return a.node.store.Append(ctx, a.ref, x.Batch) })
+		err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Append(ctx, a.ref, x.Batch) })
 		record(a.node.meters.write, of, since)
 		end(span, err)
 		if ctx.Err() == nil || err == nil {
@@ -181,7 +181,7 @@ func (a *archive) schedule(at time.Time) {
 	a.then(func() {
 		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
 		defer cancel()
-		if err := again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, at) }); err != nil {
+		if err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Schedule(ctx, a.ref, at) }); err != nil {
 			a.node.log.Warn("the agenda was not told", "room", a.ref.String(), "error", err)
 		}
 	})
@@ -191,7 +191,7 @@ func (a *archive) schedule(at time.Time) {
 func (a *archive) destroy(done func(error)) {
 	a.then(func() {
 		unknown := false // an earlier try may have done it
-		err := again(a.node.ctx, func(ctx context.Context) error {
+		err := a.node.again(a.node.ctx, func(ctx context.Context) error {
 			err := a.node.store.Destroy(ctx, a.ref, a.owned)
 			if unknown && errors.Is(err, actors.ErrFenced) {
 				owner, failed := a.node.store.Owner(ctx, a.ref)
@@ -223,7 +223,7 @@ func (a *archive) release(done func()) {
 		}
 		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
 		defer cancel()
-		err := again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
+		err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
 		if err != nil && !errors.Is(err, actors.ErrFenced) {
 			a.node.log.Warn("room was not released", "room", a.ref.String(), "error", err)
 		}
@@ -238,7 +238,7 @@ func settled(err error) bool {
 }
 
 // again asks the store until it says what has become of a call, or ctx ends.
-func again(ctx context.Context, call func(context.Context) error) error {
+func (n *Node) again(ctx context.Context, call func(context.Context) error) error {
 	for pause := storePause; ; pause = min(2*pause, storePauseMax) {
 		once, cancel := context.WithTimeout(ctx, storeTimeout)
 		err := call(once)
@@ -246,6 +246,7 @@ func again(ctx context.Context, call func(context.Context) error) error {
 		if settled(err) {
 			return err
 		}
+		n.counts.storeRetries.Add(1)
 		wait := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-wait.C:

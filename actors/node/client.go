@@ -12,6 +12,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
+	"github.com/parlor-rooms/parlor/actors/internal/room"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
@@ -127,8 +128,8 @@ func (c *client) tell(items ...wire.GateItem) {
 }
 
 // connect runs the connect hooks and answers the CONNECT.
-func (c *client) connect(t actors.Trace) {
-	span, of := c.gw.node.tracing.start(t, "connect")
+func (c *client) connect(j *wire.Join) {
+	span, of := c.gw.node.tracing.start(j.Trace, "connect")
 	c.trace.set(of)
 	defer c.trace.set(actors.Trace{})
 	defer end(span, nil)
@@ -152,9 +153,14 @@ func (c *client) connect(t actors.Trace) {
 		c.state = clientLive
 	}
 	c.mu.Unlock()
+	outcome := room.JoinNew
+	if c.pid != "" && j.PID != "" {
+		outcome = room.JoinCut // what it came back for is not there
+	}
 	accept := wire.GateAccept{Client: c.id, Answer: wire.ConnectAnswer(c.id, c.pid)}
 	switch {
 	case !left:
+		c.gw.node.counts.joined(outcome)
 		c.tell(accept)
 	case kick != nil:
 		c.tell(accept, *kick) // a client without any answer would wait for ever
@@ -194,6 +200,7 @@ func (c *client) refuse(e *actors.Error) {
 		}
 	}
 	c.leaveRooms()
+	c.gw.node.counts.refuse(e.Code)
 	c.tell(wire.GateRefuse{Client: c.id, Answer: wire.ConnectError(e)})
 	c.forget()
 	if conn != nil {
@@ -348,6 +355,7 @@ func (c *client) resume(conn *connection, j *wire.Join) bool {
 // has, it ends here, and its connection starts a fresh client.
 func (c *client) resumed(recovered bool) {
 	if recovered {
+		c.gw.node.counts.joined(room.JoinResumed)
 		c.push(job{run: func() {
 			ctx, cancel := context.WithTimeout(c.ctx, c.gw.config.ConnectTimeout)
 			defer cancel()

@@ -32,9 +32,18 @@ type Cluster interface {
 	// block for long.
 	Drain()
 
+	// Lease says how this node's membership stands. It does not block.
+	Lease() Lease
+
 	// Leave ends the membership; others see it at once. Nothing is called
 	// back after it has returned.
 	Leave(ctx context.Context) error
+}
+
+// Lease is how long a node may still be counted on.
+type Lease struct {
+	Age  time.Duration // since the latest heart-beat that was answered was sent
+	Away bool          // what keeps the members does not answer
 }
 
 // Query asks where a room is.

@@ -65,7 +65,7 @@ func (g *gateway) open(namespace string, conn *connection, j *wire.Join) *client
 	n.clients.Store(c.id, c)
 	n.liveClients.Add(1)
 	c.tell(attach)
-	c.push(job{run: func() { c.connect(j.Trace) }})
+	c.push(job{run: func() { c.connect(j) }})
 	return c
 }
 

@@ -21,11 +21,14 @@ type meters struct {
 	wait  metric.Float64Histogram
 	write metric.Float64Histogram
 	wake  metric.Float64Histogram
+	late  metric.Float64Histogram
 	all   metric.Registration
 }
 
 type statMeters struct {
 	connections, rooms, asleep, clients, members, packets, states, conflated, dropped, limited, links metric.Int64Observable
+	joins, refused, handOvers, retries, nodes, queued, away                                           metric.Int64Observable
+	lease                                                                                             metric.Float64Observable
 }
 
 // Boundaries of histograms, in seconds: from a turn that does nothing to one
@@ -68,16 +71,27 @@ func (n *Node) observe(meter metric.Meter) error {
 			dropped:     counter("drops", "{packet}", "Packets that were not delivered, by reason."),
 			limited:     counter("limited", "{refusal}", "What clients were refused or closed for because of a limit, by limit."),
 			links:       counter("links_lost", "{loss}", "Times that what was under way to or from a living node was given up."),
+			joins:       counter("joins", "{join}", "CONNECTs that were let in, by outcome."),
+			refused:     counter("refusals", "{join}", "CONNECTs that were refused, by code."),
+			handOvers:   counter("handovers", "{room}", "Rooms handed over to other nodes."),
+			retries:     counter("store.retries", "{call}", "Calls of the store that were repeated, because their outcome was not known."),
+			nodes:       level("cluster.nodes", "{node}", "Nodes of the cluster, as this one knows it."),
+			queued:      level("links.queued", "By", "Bytes that wait for other nodes to take or acknowledge them."),
+			away:        level("cluster.away", "1", "1 while heart-beats are not answered by Redis."),
 		},
 		turn: duration("turn.duration", "How long a room worked on one event, with everything it caused."),
 		wait: duration("mailbox.wait", "How long a message waited for its room; measured for one in 16."),
 	}
+	lease, err := meter.Float64ObservableGauge("parlor.cluster.lease_age", metric.WithUnit("s"),
+		metric.WithDescription("Since the latest heart-beat that was answered was sent."))
+	errs, all = append(errs, err), append(all, lease)
+	n.meters.stats.lease = lease
+	n.meters.late = duration("tick.lateness", "How long after its time a tick began, those it replaces included.")
 	n.meters.write = duration("append.duration", "How long the store took to keep what turns wrote, repetitions included.")
 	n.meters.wake = duration("wake.duration", "How long it took to claim and load a room that is kept.")
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	var err error
 	n.meters.all, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		n.meters.stats.publish(o, n.Stats())
 		return nil
@@ -101,6 +115,18 @@ func (m *statMeters) publish(o metric.Observer, s Stats) {
 		o.ObserveInt64(m.limited, int64(n), label("limit", string(limit)))
 	}
 	o.ObserveInt64(m.links, int64(s.LinksLost))
+	for outcome, n := range s.Joins {
+		o.ObserveInt64(m.joins, int64(n), label("outcome", string(outcome)))
+	}
+	for code, n := range s.Refused {
+		o.ObserveInt64(m.refused, int64(n), label("code", string(code)))
+	}
+	o.ObserveInt64(m.handOvers, int64(s.HandOvers))
+	o.ObserveInt64(m.retries, int64(s.StoreRetries))
+	o.ObserveInt64(m.nodes, s.Nodes)
+	o.ObserveInt64(m.queued, s.LinkBytes)
+	o.ObserveFloat64(m.lease, s.LeaseAge.Seconds())
+	o.ObserveInt64(m.away, map[bool]int64{true: 1}[s.RedisAway])
 }
 
 func label(key, value string) metric.MeasurementOption {
@@ -112,6 +138,14 @@ func (m *meters) took(ctx context.Context, since time.Time) {
 	if m.turn != nil {
 		m.turn.Record(ctx, time.Since(since).Seconds())
 	}
+}
+
+// ticked is what records how late ticks are; nil if nothing is published.
+func (m *meters) ticked() func(time.Duration) {
+	if m.late == nil {
+		return nil
+	}
+	return func(late time.Duration) { m.late.Record(context.Background(), late.Seconds()) }
 }
 
 // waited records how long a message waited.

@@ -2,7 +2,12 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
 	"testing"
+	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -37,5 +42,47 @@ func TestTurnsAndWaitsAreMeasured(t *testing.T) {
 	}
 	if w := counts["parlor.mailbox.wait"]; w < 1 || w > events/4 {
 		t.Errorf("%d waits of %d were measured, want at most one in 16 or so", w, events)
+	}
+}
+
+// TestJoinsAreCountedByWhatBecameOfThem brings a client of a room and one of a
+// gateway back, in time and with something that nobody knows.
+func TestJoinsAreCountedByWhatBecameOfThem(t *testing.T) {
+	gate := actors.NewGateway[struct{}]("/gate", actors.GatewayConfig{RecoverWithin: time.Minute})
+	gate.OnConnect(func(_ context.Context, c *actors.Client[struct{}]) error {
+		if strings.Contains(string(c.Auth()), "mine") {
+			return actors.Errorf("a_code_of_its_own", "no")
+		}
+		return nil
+	})
+	n := start(t, node.Config{
+		Kinds:    []actors.Behavior{counters(actors.KindConfig{ResumeWithin: time.Minute, MaxMembers: 1})},
+		Gateways: []actors.GatewayBehavior{gate},
+	})
+	for i, namespace := range []string{"/counter/a", "/gate"} {
+		p := connect(t, n)
+		p.enter(namespace, "")
+		var session struct{ PID string }
+		if err := json.Unmarshal(p.await(actors.PacketConnect, namespace, "pid").Data, &session); err != nil {
+			t.Fatal(err)
+		}
+		p.conn.Closed(actors.ReasonTransportClosed)
+		until(t, "the connection has gone", func() bool { return n.Stats().Connections == int64(i) })
+		connect(t, n).enter(namespace, fmt.Sprintf(`{"pid":%q}`, session.PID))
+	}
+	connect(t, n).enter("/counter/b", `{"pid":"of nobody"}`)
+	connect(t, n).enter("/gate", `{"pid":"of nobody"}`)
+	for namespace, auth := range map[string]string{"/counter/b": "", "/nowhere": "", "/gate": `{"x":"mine"}`} {
+		p := connect(t, n)
+		p.send(actors.PacketConnect, namespace, auth)
+		p.await(actors.PacketConnectError, namespace, "code")
+	}
+	s := n.Stats()
+	if want := (map[node.JoinOutcome]uint64{node.JoinedNew: 2, node.JoinedResumed: 2, node.JoinedCut: 2, node.JoinedFollowed: 0}); !maps.Equal(s.Joins, want) {
+		t.Errorf("joins are %v, want %v", s.Joins, want)
+	}
+	maps.DeleteFunc(s.Refused, func(_ actors.Code, n uint64) bool { return n == 0 })
+	if want := (map[actors.Code]uint64{actors.CodeRoomFull: 1, actors.CodeUnknownNamespace: 1, "other": 1}); !maps.Equal(s.Refused, want) {
+		t.Errorf("refusals are %v, want %v", s.Refused, want)
 	}
 }

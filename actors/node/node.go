@@ -152,6 +152,7 @@ type Node struct {
 	store    actors.Store
 	house    *house
 	meters   meters
+	counts   counts
 	tracing  *tracing
 	ctx      context.Context // ends when the node stops
 	cancel   context.CancelFunc
@@ -183,6 +184,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg), out: make(chan error, 1)}
+	n.counts.init()
 	n.peers = peers{byID: make(map[string]*peer), gone: make(map[string]bool)}
 	var errs []error
 	for _, k := range cfg.Kinds {

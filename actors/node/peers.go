@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -24,7 +25,8 @@ type peers struct {
 // peer is another node while it lives.
 type peer struct {
 	Peer
-	pid *actor.PID // of its linkActor
+	pid    *actor.PID    // of its linkActor
+	queued *atomic.Int64 // bytes that wait in the link
 }
 
 // clustered reports whether the node is one of many.
@@ -90,7 +92,7 @@ func (n *Node) viewed(v View) {
 		case known != nil:
 			known.Peer = p
 		default:
-			n.peers.byID[p.ID] = &peer{p, n.startLink(p)}
+			n.peers.byID[p.ID] = n.startLink(p)
 		}
 	}
 	for id, p := range n.peers.byID {
@@ -160,8 +162,9 @@ func (n *Node) received(batch []byte) {
 
 // linkActor drives the link to one peer.
 type linkActor struct {
-	node *Node
-	peer Peer
+	node   *Node
+	peer   Peer
+	queued *atomic.Int64 // bytes that wait; set by Receive
 
 	// Owned by Receive.
 	self     *actor.PID
@@ -194,14 +197,14 @@ type (
 	nodeLost struct{ node string }
 )
 
-func (n *Node) startLink(p Peer) *actor.PID {
-	l := &linkActor{node: n, peer: p}
+func (n *Node) startLink(p Peer) *peer {
+	l := &linkActor{node: n, peer: p, queued: new(atomic.Int64)}
 	limits := link.Limits{
 		Batch: MaxBatch, Window: n.cfg.Links.Window, Queue: n.cfg.Links.Queue,
 		ResendAfter: n.cfg.Links.ResendAfter, GiveUpAfter: n.cfg.Links.GiveUpAfter,
 	}
 	l.machine = link.New(time.Now(), link.Config{Self: n.id, Peer: p.ID, Limits: limits, Effects: l})
-	return n.spawn(func() actor.Actor { return l })
+	return &peer{p, n.spawn(func() actor.Actor { return l }), l.queued}
 }
 
 // Receive implements actor.Actor.
@@ -236,6 +239,7 @@ func (l *linkActor) Receive(ctx actor.Context) {
 	case flush:
 		l.flushing = false
 		l.machine.Flush(now)
+		l.queued.Store(int64(l.machine.Stats().Queued))
 		for i, span := range l.spans {
 			end(span, nil)
 			l.spans[i] = nil

@@ -26,6 +26,7 @@ type roomActor struct {
 	ctx    context.Context // ends when the room leaves memory
 	cancel context.CancelFunc
 	waits  backlog
+	moving bool // to another node; owned by Receive
 
 	// Owned by Receive.
 	self     *actor.PID
@@ -157,8 +158,12 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	case closeRoom:
 		m.Close(now, msg.why)
 	case moveRoom:
+		r.moving = true
 		m.Move(now)
 	case retired:
+		if r.moving {
+			r.node.counts.handOvers.Add(1)
+		}
 		time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
 		r.gone()
 	case leaveNow:

@@ -1,5 +1,11 @@
 package node
 
+import (
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
 // Stats are counts of a node at one moment. Those of the second group only
 // grow. Counters are read one after the other: sums may be off by what
 // happened meanwhile.
@@ -17,6 +23,16 @@ type Stats struct {
 	TooSlow          uint64             // connections closed because their outbox was full
 	Limited          map[Limited]uint64 // what clients were refused or closed for because of Limits
 	LinksLost        uint64             // times that what was under way to or from a living node was given up
+
+	Joins        map[JoinOutcome]uint64 // CONNECTs that were let in, to rooms of this node and to its gateways
+	Refused      map[actors.Code]uint64 // CONNECTs on this node that were not, by code; those that are not Parlor's together
+	HandOvers    uint64                 // rooms handed over to other nodes
+	StoreRetries uint64                 // calls of the store that were repeated: their outcome was not known
+
+	Nodes     int64         // of the cluster, this one included; 1 if it is alone
+	LinkBytes int64         // bytes that wait for other nodes to take or acknowledge them
+	LeaseAge  time.Duration // since this node's latest heart-beat that was answered was sent; 0 if it is alone
+	RedisAway bool          // heart-beats are not answered
 }
 
 // Limited names a limit that was met.
@@ -52,5 +68,23 @@ func (n *Node) Stats() Stats {
 		s.VolatileDropped += gate.VolatileDropped
 		s.TooSlow += gate.TooSlow
 	}
+	n.counts.tell(&s)
+	n.tellCluster(&s)
 	return s
+}
+
+// tellCluster adds what is known of other nodes to s.
+func (n *Node) tellCluster(s *Stats) {
+	s.Nodes = 1
+	if !n.clustered() {
+		return
+	}
+	n.peers.mu.RLock()
+	for _, p := range n.peers.byID {
+		s.Nodes++
+		s.LinkBytes += p.queued.Load()
+	}
+	n.peers.mu.RUnlock()
+	lease := n.cfg.Cluster.Lease()
+	s.LeaseAge, s.RedisAway = lease.Age, lease.Away
 }

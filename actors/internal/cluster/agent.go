@@ -118,10 +118,16 @@ func (a *Agent) Suspect(id string) {
 // that the registry answered last.
 func (a *Agent) Heard(peer string) time.Duration {
 	a.post(func(m *Membership, now time.Time) { m.Heard(now, peer) })
-	if last := a.last.Load(); last != nil && !last.IsZero() {
-		return time.Since(*last)
+	return time.Since(a.LastAnswer())
+}
+
+// LastAnswer is when the heart-beat was sent that the registry answered last;
+// zero if none was. It does not block.
+func (a *Agent) LastAnswer() time.Time {
+	if last := a.last.Load(); last != nil {
+		return *last
 	}
-	return time.Since(time.Time{})
+	return time.Time{}
 }
 
 // Serving reports whether this node may serve. It does not block.

@@ -49,6 +49,8 @@ type Effects interface {
 	Release(n int)
 	// Limited says that a limit was met, to be counted.
 	Limited(by Limit)
+	// TurnedAway says that a CONNECT was refused, to be counted.
+	TurnedAway(code actors.Code)
 
 	// OpenClient hands a CONNECT for a gateway over, with j.Room empty. The
 	// CONNECT answer or refusal comes from the gateway.

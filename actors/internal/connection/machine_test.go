@@ -47,6 +47,7 @@ func (r *recorder) Push(p *actors.Packet) {
 }
 func (r *recorder) Close(why actors.LeaveReason)            { r.note("close %s", why) }
 func (r *recorder) Release(n int)                           { r.released += n; r.note("release %d", n) }
+func (r *recorder) TurnedAway(actors.Code)                  {}
 func (r *recorder) OpenClient(ns string, j *wire.Join)      { r.note("open %s %s", ns, j.Member) }
 func (r *recorder) ClientEvent(ns string, p *actors.Packet) { r.note("client event %s %s", ns, p.Data) }
 func (r *recorder) ClientAck(ns string, p *actors.Packet)   { r.note("client ack %s #%d", ns, p.ID) }

@@ -183,5 +183,6 @@ func (m *Machine) refuse(namespace string, err *actors.Error, confused bool) {
 		return
 	}
 	m.late.add(namespace)
+	m.effect.TurnedAway(err.Code)
 	m.effect.Push(&actors.Packet{Type: actors.PacketConnectError, Namespace: namespace, Data: wire.ConnectError(err)})
 }

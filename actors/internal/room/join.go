@@ -167,6 +167,7 @@ func (m *Machine) admit(p *pendingJoin) {
 	m.used = m.now
 	m.journal.slack()
 	on = max(on, m.storeSeat(mem))
+	m.countJoin(m.seatedAs(j))
 	m.depending(on, func() { m.attach(mem, wire.Admit{Quiet: j.Again != nil && !m.resumes(), Offset: m.offset()}) })
 	m.joinedTurn(mem)
 }

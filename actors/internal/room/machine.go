@@ -97,7 +97,11 @@ type Config struct {
 	// Begin takes one room that begins with a join out of what may begin per
 	// second, or says in an *Error that it is too many. It does not block. Nil
 	// lets any number begin.
-	Begin   func(*wire.Join) *actors.Error
+	Begin func(*wire.Join) *actors.Error
+	// Joined is told of every member that was seated, and Ticked how late a
+	// tick was, to be counted. They do not block. Nil if nobody counts.
+	Joined  func(JoinOutcome)
+	Ticked  func(late time.Duration)
 	Rand    *rand.Rand
 	NewID   func() string // unguessable, of [A-Za-z0-9_-]
 	Follows bool          // connections follow a room that is told Moved to its next activation

@@ -390,6 +390,7 @@ func (s *socket) Release(n int) {
 }
 
 // OpenClient implements connection.Effects.
+func (s *socket) TurnedAway(actors.Code)        {}
 func (s *socket) OpenClient(string, *wire.Join) { s.n.t.Fatalf("there are no gateways") }
 
 // ClientEvent implements connection.Effects.

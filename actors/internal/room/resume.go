@@ -69,6 +69,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 		mem.admitted = m.position()
 	}
 	m.used = m.now
+	m.countJoin(returnedAs(j, recovered))
 	m.depending(m.storeSeat(mem), func() { m.attach(mem, a) })
 	if m.hooks.Resumed != nil {
 		snapshot := mem.Member

@@ -37,6 +37,9 @@ func (m *Machine) tickIfDue() {
 	tick := actors.Tick{N: s.n + skipped, At: at, Late: m.now.Sub(at), Skipped: skipped, Every: m.kind.TickEvery}
 	s.n = tick.N + 1
 	s.next = at.Add(m.kind.TickEvery)
+	if m.cfg.Ticked != nil {
+		m.cfg.Ticked(tick.Late + time.Duration(skipped)*m.kind.TickEvery)
+	}
 	turns := m.gate.turn
 	m.turnFor(actors.Member{}, func(t *actors.Turn) { m.hooks.Tick(t, tick) })
 	m.gate.ticks = m.gate.ticks || m.gate.turn != turns

@@ -165,6 +165,9 @@ func (s *Seat) Drain() {
 	w.publish()
 }
 
+// Lease implements node.Cluster: nothing is ever away.
+func (s *Seat) Lease() node.Lease { return node.Lease{} }
+
 // Locate implements node.Cluster.
 func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 	w := s.world

@@ -3,14 +3,15 @@ package testenv
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/embedded"
 )
 
 // Published fails the test for each field of a struct of counts that publish
-// does not say to the observer. Fields are numbers, and maps to numbers from
-// strings.
+// does not say to the observer. Fields are numbers, durations, one bool, and maps
+// to numbers from strings.
 func Published[S any](t *testing.T, publish func(metric.Observer, S)) {
 	t.Helper()
 	var s S
@@ -21,7 +22,16 @@ func Published[S any](t *testing.T, publish func(metric.Observer, S)) {
 		value++
 		f, name := all.Field(i), all.Type().Field(i).Name
 		fields[value] = name
-		if f.Kind() != reflect.Map {
+		switch {
+		case f.Kind() == reflect.Bool: // published as 1
+			delete(fields, value)
+			fields[1] = name
+			f.SetBool(true)
+			continue
+		case f.Type() == reflect.TypeFor[time.Duration](): // published in seconds
+			f.SetInt(value * int64(time.Second))
+			continue
+		case f.Kind() != reflect.Map:
 			f.Set(reflect.ValueOf(value).Convert(f.Type()))
 			continue
 		}

@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
 	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
+	"github.com/parlor-rooms/parlor/transport"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
@@ -98,9 +100,17 @@ func metricsInUse(t *testing.T) string {
 	return page
 }
 
-// tally is a room that is kept.
+// tally is a room that is kept, and ticks.
 type tally struct {
-	Total actors.Value[int] `room:"total,durable"`
+	Total  actors.Value[int] `room:"total,durable"`
+	ticked chan<- struct{}
+}
+
+func (c *tally) Tick(*actors.Turn, actors.Tick) {
+	select {
+	case c.ticked <- struct{}{}:
+	default:
+	}
 }
 
 func (c *tally) Add(_ *actors.Turn, n int) (int, error) {
@@ -116,7 +126,8 @@ func metricsOfKeptRooms(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := actors.NewKind("tally", func() *tally { return new(tally) }, actors.KindConfig{})
+	ticked := make(chan struct{}, 1)
+	kind := actors.NewKind("tally", func() *tally { return &tally{ticked: ticked} }, actors.KindConfig{TickEvery: 10 * time.Millisecond})
 	actors.OnAck(kind, "add", (*tally).Add)
 	n, err := node.New(node.Config{Kinds: []actors.Behavior{kind}, Meter: tel.Meter()})
 	if err != nil {
@@ -128,8 +139,26 @@ func metricsOfKeptRooms(t *testing.T) string {
 	if err := n.Call(t.Context(), actors.RoomRef{Kind: "tally", ID: "a"}, "add", 1, nil); err != nil {
 		t.Error(err)
 	}
+	h, err := transport.New(n, transport.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(h)
+	c, err := transporttest.Dial(t.Context(), web.URL, transporttest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Connect(t.Context(), "/tally/a", nil); err != nil {
+		t.Fatal(err)
+	}
+	<-ticked
 	page := httptest.NewRecorder()
 	tel.Metrics().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	c.Close()
+	if err := h.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	web.Close()
 	cancel()
 	if err := errors.Join(<-ended, tel.Stop(context.Background())); err != nil {
 		t.Error(err)
