@@ -141,7 +141,7 @@ func (a *connActor) Receive(ctx actor.Context) {
 		a.machine.Credit(msg)
 	case *wire.Moved:
 		a.routes.mislead(msg.Room)
-		a.machine.Moved(msg)
+		a.follow(msg)
 	case *actor.DeadLetterResponse:
 		if room, ok := a.routes.at(msg.Target); ok {
 			a.machine.Moved(&wire.Moved{Room: room})
@@ -169,6 +169,19 @@ func (a *connActor) Receive(ctx actor.Context) {
 		return
 	}
 	a.arm()
+}
+
+// follow goes after a room that has moved, in a span if its hand-over is traced.
+func (a *connActor) follow(m *wire.Moved) {
+	span, of := a.node.tracing.start(m.Trace, "follow")
+	if span == nil {
+		a.machine.Moved(m)
+		return
+	}
+	own := *m
+	own.Trace = of
+	a.machine.Moved(&own)
+	span.End()
 }
 
 // arm sets the timer to the machine's next wake.
@@ -280,7 +293,7 @@ type authenticated struct {
 }
 
 // Authenticate implements connection.Effects.
-func (a *connActor) Authenticate(member actors.MemberID, r *actors.AuthRequest) {
+func (a *connActor) Authenticate(member actors.MemberID, of actors.Trace, r *actors.AuthRequest) {
 	n, self := a.node, a.c.pid
 	if err := n.house.mayAuthenticate(r.Handshake.Address); err != nil {
 		n.send(self, &authenticated{member: member, err: err})
@@ -289,7 +302,9 @@ func (a *connActor) Authenticate(member actors.MemberID, r *actors.AuthRequest) 
 	n.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, n.cfg.AuthTimeout)
 		defer cancel()
-		id, err := authenticate(ctx, n.cfg.Authenticator, r)
+		span, own := n.tracing.start(of, "authenticate")
+		id, err := authenticate(contextOf(ctx, own), n.cfg.Authenticator, r)
+		end(span, err)
 		if err != nil {
 			n.house.refusedCredentials(r.Handshake.Address, err)
 			n.log.Info("connect was refused", "namespace", r.Namespace, "error", err)

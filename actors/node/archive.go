@@ -37,6 +37,7 @@ type archive struct {
 	// placed says that the cluster has claimed the room before it began, as
 	// owned, and gives it up once it has left memory.
 	placed bool
+	cause  actors.Trace // of what woke the room, if it is sampled
 
 	mu      sync.Mutex // guards the following
 	tasks   []func()
@@ -75,7 +76,7 @@ func (a *archive) run() {
 func (a *archive) claim() (room.Loaded, error) {
 	ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
 	defer cancel()
-	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+	wake, of := a.node.tracing.startOrBegin(a.cause, "wake", attribute.String("parlor.room", a.ref.String()))
 	since := time.Now()
 	loaded, err := a.claimAndLoad(ctx, of)
 	record(a.node.meters.wake, of, since)
@@ -214,8 +215,9 @@ func (a *archive) destroy(done func(error)) {
 	})
 }
 
-// release gives the room up and calls done, whatever comes of it.
-func (a *archive) release(done func()) {
+// release gives the room up and calls done, whatever comes of it, on behalf of
+// something that may be traced.
+func (a *archive) release(of actors.Trace, done func()) {
 	a.then(func() {
 		defer done()
 		if a.placed || a.owned.Owner == (actors.Owner{}) {
@@ -223,7 +225,9 @@ func (a *archive) release(done func()) {
 		}
 		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
 		defer cancel()
+		span, _ := a.node.tracing.start(of, "release")
 		err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
+		end(span, err)
 		if err != nil && !errors.Is(err, actors.ErrFenced) {
 			a.node.log.Warn("room was not released", "room", a.ref.String(), "error", err)
 		}

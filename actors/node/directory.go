@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -25,14 +26,16 @@ type directory struct {
 
 // asking is what waits for Cluster.Locate.
 type asking struct {
-	peek     bool // the question does not wake the room
-	wake     bool // one that does is to follow
+	peek     bool         // the question does not wake the room
+	wake     bool         // one that does is to follow
+	cause    actors.Trace // of the first of what waits that is traced
 	locates  []*locate
 	arrivals []*roomBound
 }
 
 // placed is the answer.
 type placed struct {
+	cause actors.Trace // of what the room wakes for, if that is traced
 	query Query
 	place Place
 	err   error
@@ -126,7 +129,7 @@ func (d *directory) locate(l *locate) {
 	case l.peek:
 		d.node.send(l.from, &unreachable{room: l.room})
 	default:
-		pid, err := d.wake(l.room, d.node.epoch.Add(1), actors.Owned{})
+		pid, err := d.wake(l.room, d.node.epoch.Add(1), actors.Owned{}, l.trace)
 		d.answer(l, pid, "", err)
 	}
 }
@@ -148,7 +151,7 @@ func (d *directory) release(ref actors.RoomRef) {
 }
 
 // wake starts a room on this node.
-func (d *directory) wake(ref actors.RoomRef, epoch uint64, owned actors.Owned) (*actor.PID, *actors.Error) {
+func (d *directory) wake(ref actors.RoomRef, epoch uint64, owned actors.Owned, of actors.Trace) (*actor.PID, *actors.Error) {
 	kind := d.node.kinds[ref.Kind]
 	var pid *actor.PID
 	switch {
@@ -161,7 +164,7 @@ func (d *directory) wake(ref actors.RoomRef, epoch uint64, owned actors.Owned) (
 		return nil, actors.Errorf(actors.CodeBadRoom, "there is no room %s", clip(ref.String()))
 	default:
 		d.node.rooms.Add(1)
-		pid = d.node.startRoom(ref, kind, epoch, owned)
+		pid = d.node.startRoom(ref, kind, epoch, owned, of)
 	}
 	d.rooms[ref] = pid
 	return pid, nil
@@ -175,7 +178,7 @@ func (d *directory) locateAmongMany(l *locate) {
 		return
 	}
 	delete(d.away, l.room)
-	a := d.ask(Query{Room: l.room, Peek: l.peek, Misled: l.misled})
+	a := d.ask(Query{Room: l.room, Peek: l.peek, Misled: l.misled}, l.trace)
 	a.locates = append(a.locates, l)
 }
 
@@ -187,10 +190,10 @@ func (d *directory) arrived(b *roomBound) {
 	case a != nil:
 		a.arrivals = append(a.arrivals, b)
 		if b.wakes() {
-			d.ask(Query{Room: b.room, Here: true})
+			d.ask(Query{Room: b.room, Here: true}, traceOfMessage(b.msg))
 		}
 	case b.wakes():
-		a := d.ask(Query{Room: b.room, Here: true})
+		a := d.ask(Query{Room: b.room, Here: true}, traceOfMessage(b.msg))
 		a.arrivals = append(a.arrivals, b)
 	default:
 		d.node.sendBack(b)
@@ -203,19 +206,22 @@ func (d *directory) hand(b *roomBound) {
 
 // ask asks where a room is, unless that is being asked. A question that does
 // not wake the room is followed by one for those who would wake it.
-func (d *directory) ask(q Query) *asking {
+func (d *directory) ask(q Query, of actors.Trace) *asking {
 	a := d.asking[q.Room]
 	if a != nil {
+		if !a.cause.Sampled() {
+			a.cause = of
+		}
 		a.wake = a.wake || a.peek && !q.Peek
 		return a
 	}
-	a = &asking{peek: q.Peek}
+	a = &asking{peek: q.Peek, cause: of}
 	d.asking[q.Room] = a
-	d.locateBeside(q)
+	d.locateBeside(q, of)
 	return a
 }
 
-func (d *directory) locateBeside(q Query) {
+func (d *directory) locateBeside(q Query, of actors.Trace) {
 	n, self := d.node, d.self
 	n.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, locateTimeout)
@@ -228,8 +234,13 @@ func (d *directory) locateBeside(q Query) {
 			case <-ctx.Done():
 			}
 		}
-		place, err := n.cfg.Cluster.Locate(ctx, q)
-		n.send(self, &placed{q, place, err})
+		span, own := n.tracing.start(of, "locate", attribute.String("parlor.room", q.Room.String()))
+		place, err := n.cfg.Cluster.Locate(contextOf(ctx, own), q)
+		if span != nil {
+			span.SetAttributes(attribute.String("parlor.node", place.Node))
+		}
+		end(span, err)
+		n.send(self, &placed{of, q, place, err})
 	})
 }
 
@@ -242,7 +253,7 @@ func (d *directory) placed(p *placed) {
 	}
 	if a.wake && p.place.Node == "" {
 		a.peek, a.wake = false, false
-		d.locateBeside(Query{Room: ref, Here: len(a.arrivals) > 0})
+		d.locateBeside(Query{Room: ref, Here: len(a.arrivals) > 0}, a.cause)
 		return
 	}
 	delete(d.asking, ref)
@@ -285,7 +296,7 @@ func (d *directory) settle(p *placed) (*actor.PID, *actors.Error) {
 		if epoch == 0 {
 			epoch = d.node.nextEpoch()
 		}
-		pid, failed := d.wake(ref, epoch, p.place.Owned)
+		pid, failed := d.wake(ref, epoch, p.place.Owned, p.cause)
 		if failed != nil {
 			d.release(ref)
 		}

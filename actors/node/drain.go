@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
 )
 
 // moveRooms sends the rooms of a shard to other nodes, those of gateways apart,
 // and says how many there still are.
-type moveRooms struct{ left chan<- int }
+type moveRooms struct {
+	left  chan<- int
+	trace actors.Trace
+}
 
 // moveEvery is how often rooms are asked to move: some wake before the others
 // know that none should any more.
@@ -24,6 +29,13 @@ func (n *Node) Drain(ctx context.Context) error {
 	if !n.clustered() || len(n.others()) == 0 {
 		return nil
 	}
+	span, of := n.tracing.begin("drain")
+	err := n.drain(ctx, of)
+	end(span, err)
+	return err
+}
+
+func (n *Node) drain(ctx context.Context, of actors.Trace) error {
 	n.cfg.Cluster.Drain()
 	tick := time.NewTicker(moveEvery)
 	defer tick.Stop()
@@ -38,7 +50,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		}
 		answers := make(chan int, len(n.shards))
 		for _, d := range n.shards {
-			n.send(d, moveRooms{answers})
+			n.send(d, moveRooms{answers, of})
 		}
 		left = 0
 		for range n.shards {
@@ -61,7 +73,7 @@ func (d *directory) move(m moveRooms) {
 	for ref, pid := range d.rooms {
 		if !isHub(ref) {
 			left++
-			d.node.send(pid, moveRoom{})
+			d.node.send(pid, moveRoom{m.trace})
 		}
 	}
 	m.left <- left

@@ -83,11 +83,11 @@ func startFan(n *Node) *fan {
 func (a *fan) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivery:
-		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.machine.Stats().Packets }, func() { a.deliver(ctx, msg) })
+		a.traced(msg.Trace, msg.Links, len(msg.Items), func() uint64 { return a.machine.Stats().Packets }, func() { a.deliver(ctx, msg) })
 	case *wire.GateDeliver:
-		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg) })
+		a.traced(msg.Trace, nil, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg) })
 	case *gateDelivery:
-		a.traced(msg.Trace, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg.GateDeliver) })
+		a.traced(msg.Trace, nil, len(msg.Items), func() uint64 { return a.gate.Stats().Packets }, func() { a.gate.Deliver(msg.GateDeliver) })
 		msg.receipt.sign(a.node)
 	case nodeLost:
 		a.machine.NodeLost(msg.node)
@@ -130,14 +130,16 @@ func (a *fan) flush() {
 // maxFlushTraces is how many traced deliveries the span of a flush tells of.
 const maxFlushTraces = 64
 
-// traced hands items to a machine, in a span if they are traced.
-func (a *fan) traced(t actors.Trace, items int, packets func() uint64, deliver func()) {
+// traced hands items to a machine, in a span if they are traced: of one trace,
+// and linked to others.
+func (a *fan) traced(t actors.Trace, links []actors.Trace, items int, packets func() uint64, deliver func()) {
 	if !t.Sampled() {
 		deliver()
 		return
 	}
 	before := packets()
 	span, own := a.node.tracing.start(t, "deliver", attribute.Int("parlor.items", items))
+	linkedTo(span, links)
 	deliver()
 	if span == nil {
 		return

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/link"
@@ -26,7 +27,6 @@ type roomActor struct {
 	ctx    context.Context // ends when the room leaves memory
 	cancel context.CancelFunc
 	waits  backlog
-	moving bool // to another node; owned by Receive
 
 	// Owned by Receive.
 	self     *actor.PID
@@ -38,13 +38,17 @@ type roomActor struct {
 	inID     uint64
 	timer    *time.Timer
 	armed    time.Time // when timer fires; zero: not armed
+
+	moving    bool         // to another node
+	handing   trace.Span   // of the hand-over, if it is traced
+	handingOf actors.Trace // zero without it
 }
 
 type (
 	wake      struct{}
 	closeRoom struct{ why actors.LeaveReason }
 	leaveNow  struct{}
-	moveRoom  struct{} // to another node: nobody is to notice
+	moveRoom  struct{ trace actors.Trace } // to another node: nobody is to notice
 	claimed   struct {
 		loaded room.Loaded
 		err    error
@@ -60,7 +64,8 @@ type (
 	}
 )
 
-func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64, owned actors.Owned) *actor.PID {
+// startRoom wakes a room, on behalf of something that may be traced.
+func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64, owned actors.Owned, of actors.Trace) *actor.PID {
 	r := &roomActor{node: n, ref: ref, kind: kind, epoch: epoch, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
 	if n.meters.wait != nil {
 		r.waits.waited = n.meters.waited
@@ -68,7 +73,7 @@ func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64,
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
 	r.machine = r.newMachine()
 	if kind.Lasts() {
-		r.store = &archive{node: n, ref: ref, owned: owned, placed: owned.Owner != actors.Owner{}}
+		r.store = &archive{node: n, ref: ref, owned: owned, cause: of, placed: owned.Owner != actors.Owner{}}
 	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
 		actor.WithMailbox(actor.Unbounded(&r.waits))))
@@ -158,12 +163,9 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	case closeRoom:
 		m.Close(now, msg.why)
 	case moveRoom:
-		r.moving = true
-		m.Move(now)
+		r.move(now, msg)
 	case retired:
-		if r.moving {
-			r.node.counts.handOvers.Add(1)
-		}
+		r.handedOver()
 		time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
 		r.gone()
 	case leaveNow:
@@ -197,6 +199,39 @@ func (r *roomActor) join(now time.Time, j *wire.Join) {
 	own.Trace = of
 	r.machine.Join(now, &own)
 	span.End()
+}
+
+// decided counts a join that was let in, and tells of every one that is traced.
+// Those that were refused are counted where their connections are.
+func (r *roomActor) decided(j *wire.Join, o room.JoinOutcome, err *actors.Error) {
+	outcome := "refused"
+	if err == nil {
+		r.node.counts.joined(o)
+		outcome = string(outcomes[o])
+	}
+	if span, _ := r.node.tracing.start(j.Trace, "admit", attribute.String("parlor.outcome", outcome)); span != nil {
+		if err != nil {
+			span.SetAttributes(attribute.String("parlor.code", string(err.Code)))
+		}
+		end(span, nil)
+	}
+}
+
+// move begins the hand-over to another node, once.
+func (r *roomActor) move(now time.Time, m moveRoom) {
+	if !r.moving {
+		r.moving = true
+		r.handing, r.handingOf = r.node.tracing.start(m.trace, "handover", attribute.String("parlor.room", r.ref.String()))
+	}
+	r.machine.Move(now)
+}
+
+// handedOver ends what move began.
+func (r *roomActor) handedOver() {
+	if r.moving {
+		r.node.counts.handOvers.Add(1)
+		end(r.handing, nil)
+	}
 }
 
 // start opens the room, once it is this activation's if it is kept.
@@ -280,7 +315,12 @@ func classOf(d *wire.Deliver) actors.Class {
 }
 
 // Tell implements room.Effects.
-func (r *roomActor) Tell(c wire.ConnRef, msg any) { r.node.tell(c, msg) }
+func (r *roomActor) Tell(c wire.ConnRef, msg any) {
+	if moved, is := msg.(*wire.Moved); is {
+		moved.Trace = r.handingOf
+	}
+	r.node.tell(c, msg)
+}
 
 // Run implements room.Effects.
 func (r *roomActor) Run(id uint64, work func(context.Context) error) {
@@ -321,5 +361,5 @@ func (r *roomActor) Retire() {
 		leave()
 		return
 	}
-	r.store.release(leave)
+	r.store.release(r.handingOf, leave)
 }

@@ -12,8 +12,9 @@ import (
 type locate struct {
 	room   actors.RoomRef
 	from   *actor.PID
-	peek   bool   // do not wake it: answered unreachable, with a nil error, if it is not in memory
-	misled string // the node where it was said to be, and was not
+	peek   bool         // do not wake it: answered unreachable, with a nil error, if it is not in memory
+	misled string       // the node where it was said to be, and was not
+	trace  actors.Trace // of what is to be sent there, if it is sampled
 }
 
 // located says where a room is: an actor of this node, or another node.
@@ -61,10 +62,10 @@ func (r *router) send(room actors.RoomRef, msg any) {
 			r.routes = make(map[actors.RoomRef]*route, 1)
 		}
 		r.routes[room] = rt
-		r.locate(room, peek)
+		r.locate(room, peek, msg)
 	} else if _, emit := msg.(*wire.HubEmit); !rt.known() && rt.peek && !emit {
 		rt.peek = false
-		r.locate(room, false)
+		r.locate(room, false, msg)
 	}
 	if !rt.known() {
 		rt.queued = append(rt.queued, msg)
@@ -73,8 +74,8 @@ func (r *router) send(room actors.RoomRef, msg any) {
 	r.dispatch(room, rt, msg)
 }
 
-func (r *router) locate(room actors.RoomRef, peek bool) {
-	l := &locate{room, r.self, peek, r.misled[room]}
+func (r *router) locate(room actors.RoomRef, peek bool, msg any) {
+	l := &locate{room: room, from: r.self, peek: peek, misled: r.misled[room], trace: traceOfMessage(msg)}
 	delete(r.misled, room)
 	r.node.send(r.node.shards[r.node.shardOf(room)], l)
 }

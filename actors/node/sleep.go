@@ -24,8 +24,8 @@ type sleeper struct {
 
 func (r *roomActor) newMachine() *room.Machine {
 	return room.New(room.Config{
-		Traced: contextOf,
-		Joined: r.node.counts.joined, Ticked: r.node.meters.ticked(),
+		Traced:  contextOf,
+		Decided: r.decided, Ticked: r.node.meters.ticked(),
 		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
 		Log:  r.node.log.With(slog.String("room", r.ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),

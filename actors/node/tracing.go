@@ -101,6 +101,24 @@ func (t *tracing) start(parent actors.Trace, name string, attrs ...attribute.Key
 	return span, traceOf(span)
 }
 
+// startOrBegin is start, or begin for what nothing traced has caused.
+func (t *tracing) startOrBegin(parent actors.Trace, name string, attrs ...attribute.KeyValue) (trace.Span, actors.Trace) {
+	if parent.Sampled() {
+		return t.start(parent, name, attrs...)
+	}
+	return t.begin(name, attrs...)
+}
+
+// linkedTo links a span, if there is one.
+func linkedTo(span trace.Span, others []actors.Trace) {
+	if span == nil {
+		return
+	}
+	for _, o := range others {
+		span.AddLink(trace.Link{SpanContext: spanContext(o)})
+	}
+}
+
 // span tells of something that began at a time and has just ended.
 func (t *tracing) span(parent actors.Trace, name string, since time.Time, attrs ...attribute.KeyValue) {
 	if t != nil && parent.Sampled() {
@@ -121,17 +139,22 @@ func (t *tracing) posted(msg any) any {
 	if t == nil {
 		return msg
 	}
-	var of actors.Trace
-	switch m := msg.(type) {
-	case *wire.Event:
-		of = m.Trace
-	case *wire.Join:
-		of = m.Trace
-	}
+	of := traceOfMessage(msg)
 	if !of.Sampled() {
 		return msg
 	}
 	return &waiting{msg, of, time.Now()}
+}
+
+// traceOfMessage is what a message for a room is part of.
+func traceOfMessage(msg any) actors.Trace {
+	switch m := msg.(type) {
+	case *wire.Event:
+		return m.Trace
+	case *wire.Join:
+		return m.Trace
+	}
+	return actors.Trace{}
 }
 
 // taken is what posted was given, when its turn has come.
@@ -165,6 +188,11 @@ func (t *tracing) linked(msg any, node string) (any, trace.Span) {
 			of, copied = &own.Trace, &own
 		}
 	case *wire.Deliver:
+		if m.Trace.Sampled() {
+			own := *m
+			of, copied = &own.Trace, &own
+		}
+	case *wire.Moved:
 		if m.Trace.Sampled() {
 			own := *m
 			of, copied = &own.Trace, &own

@@ -2,9 +2,11 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -75,16 +77,16 @@ func TestAMessageIsFollowedFromTheClientToTheSockets(t *testing.T) {
 	joined := `receive
   connection
     join
+      admit
       deliver
         flush
     mailbox
+    wake
+      claim
+      load
   decode
 `
-	woken := `wake
-  claim
-  load
-`
-	until(t, joined, func() bool { return trees(rec.spans()) == joined+woken })
+	until(t, joined, func() bool { return trees(rec.spans()) == joined })
 	rec.Reset()
 	p.send(actors.PacketEvent, "/diary/a", `["note","hello"]`, 1)
 	noted := `receive
@@ -98,6 +100,39 @@ func TestAMessageIsFollowedFromTheClientToTheSockets(t *testing.T) {
   decode
 `
 	until(t, noted, func() bool { return trees(rec.spans()) == noted })
+}
+
+// scores is a room whose changes wait for the next flush.
+type scores struct {
+	Last actors.Value[int] `room:"last,synced"`
+}
+
+// TestAConflatedFlushIsLinkedToEveryTurnThatItCarries sends two events whose
+// changes leave in one flush, which belongs to the trace of the later one.
+func TestAConflatedFlushIsLinkedToEveryTurnThatItCarries(t *testing.T) {
+	rec := record()
+	kind := actors.NewKind("scores", func() *scores { return new(scores) }, actors.KindConfig{SyncEvery: time.Second})
+	actors.OnAck(kind, "set", func(s *scores, _ *actors.Turn, n int) (int, error) { s.Last.Set(n); return n, nil })
+	n := start(t, node.Config{Kinds: []actors.Behavior{kind}, Tracer: rec.Tracer("test"), SampleRatio: 1})
+	p := connect(t, n)
+	p.enter("/scores/a", "")
+	for i := range 3 { // the first may be flushed at once
+		p.send(actors.PacketEvent, "/scores/a", fmt.Sprintf(`["set",%d]`, i), uint64(i))
+		p.await(actors.PacketAck, "/scores/a", fmt.Sprintf("[%d]", i))
+	}
+	p.await(actors.PacketEvent, "/scores/a", `"set":{"last":2}`)
+	until(t, "a delivery is linked to another turn", func() bool {
+		spans := rec.spans()
+		turns := make(map[string]string) // trace by id
+		for _, s := range spans {
+			if s.Name == "turn" {
+				turns[s.ID] = s.TraceID
+			}
+		}
+		return slices.ContainsFunc(spans, func(s otlptest.Span) bool {
+			return s.Name == "deliver" && len(s.Links) > 0 && turns[s.Links[0]] != "" && turns[s.Links[0]] != s.TraceID
+		})
+	})
 }
 
 // TestAMessageIsFollowedAcrossNodes finds the spans of an event whose sender is

@@ -113,7 +113,7 @@ func (m *Machine) Moved(v *wire.Moved) {
 	case sp.stay.state == joining:
 		m.effect.ToRoom(v.Room, sp.stay.join)
 	case sp.stay.state == joined && sp.stay.follows != nil:
-		m.seek(sp.stay)
+		m.seek(sp.stay, v.Trace)
 	case sp.stay.state == joined:
 		m.close(actors.ReasonShutdown)
 	}

@@ -8,11 +8,12 @@ import (
 // following is what a connection keeps of a stay in order to follow its room
 // to another activation without its client noticing.
 type following struct {
-	pid     string // to come back with; empty if the kind does not resume
-	epoch   uint64 // of the activation that has let the client in
-	restart bool   // the client takes a second CONNECT answer: it has come back with an offset before
-	again   bool   // the join that waits is of a client that has not noticed
-	given   uint64 // the latest event that was given to an activation
+	pid     string       // to come back with; empty if the kind does not resume
+	epoch   uint64       // of the activation that has let the client in
+	restart bool         // the client takes a second CONNECT answer: it has come back with an offset before
+	again   bool         // the join that waits is of a client that has not noticed
+	given   uint64       // the latest event that was given to an activation
+	cause   actors.Trace // of the hand-over that is followed, if it is sampled
 
 	// events sent and not credited, in order: another activation is sent them
 	// again. They are no more than the window and what is held beyond it.
@@ -61,8 +62,10 @@ func (s *stay) stale(epoch uint64) bool {
 }
 
 // seek begins to follow the room: what the client was sent last is asked for.
-func (m *Machine) seek(s *stay) {
+// What comes of it is part of a trace, if that is sampled.
+func (m *Machine) seek(s *stay, of actors.Trace) {
 	s.state = seeking
+	s.follows.cause = of
 	s.follows.given = s.link
 	m.effect.Seek(s.join.Room, s.member)
 }
@@ -77,7 +80,7 @@ func (m *Machine) Sought(room actors.RoomRef, member actors.MemberID, offset str
 	}
 	s := sp.stay
 	j := *s.join
-	j.Member, j.PID, j.Offset, j.Again = actors.MemberID(m.cfg.NewID()), s.follows.pid, offset, nil
+	j.Member, j.PID, j.Offset, j.Again, j.Trace = actors.MemberID(m.cfg.NewID()), s.follows.pid, offset, nil, s.follows.cause
 	if known {
 		s.follows.again = true
 		j.Again = &wire.Again{Member: s.member, Link: s.follows.given + 1, Restart: s.follows.restart}

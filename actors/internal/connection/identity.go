@@ -216,7 +216,7 @@ func (m *Machine) renew(s *stay, p *actors.Packet) {
 }
 
 func (m *Machine) ask(s *stay) {
-	m.effect.Authenticate(s.join.Member, &actors.AuthRequest{
+	m.effect.Authenticate(s.join.Member, actors.Trace{}, &actors.AuthRequest{
 		Handshake: m.cfg.Handshake, Namespace: s.namespace, Token: s.renewal.token, Auth: s.join.Auth,
 	})
 	s.renewal.token = ""

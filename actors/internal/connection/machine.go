@@ -38,8 +38,8 @@ type Effects interface {
 	// client after that.
 	Seek(room actors.RoomRef, member actors.MemberID)
 	// Authenticate runs beside the connection and comes back with
-	// Machine.Authenticated.
-	Authenticate(member actors.MemberID, r *actors.AuthRequest)
+	// Machine.Authenticated. It is part of a trace, if that is sampled.
+	Authenticate(member actors.MemberID, of actors.Trace, r *actors.AuthRequest)
 	// Push sends a packet to the client at once.
 	Push(p *actors.Packet)
 	// Close closes the transport. Packets that still arrive are let in and

@@ -39,7 +39,7 @@ func (r *recorder) Relocate(room actors.RoomRef) { r.note("relocate %v", room) }
 func (r *recorder) Seek(room actors.RoomRef, m actors.MemberID) {
 	r.note("seek %v %s", room, m)
 }
-func (r *recorder) Authenticate(m actors.MemberID, q *actors.AuthRequest) {
+func (r *recorder) Authenticate(m actors.MemberID, _ actors.Trace, q *actors.AuthRequest) {
 	r.note("authenticate %s %s %q %s", q.Namespace, m, q.Token, q.Auth)
 }
 func (r *recorder) Push(p *actors.Packet) {

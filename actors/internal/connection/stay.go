@@ -69,7 +69,7 @@ func (m *Machine) begin(s *stay) {
 		return
 	}
 	s.state = authenticating
-	m.effect.Authenticate(s.join.Member, &actors.AuthRequest{
+	m.effect.Authenticate(s.join.Member, s.join.Trace, &actors.AuthRequest{
 		Handshake: m.cfg.Handshake, Namespace: s.namespace, Token: s.token, Auth: s.join.Auth,
 	})
 }

@@ -167,7 +167,7 @@ func (m *Machine) admit(p *pendingJoin) {
 	m.used = m.now
 	m.journal.slack()
 	on = max(on, m.storeSeat(mem))
-	m.countJoin(m.seatedAs(j))
+	m.decided(j, m.seatedAs(j), nil)
 	m.depending(on, func() { m.attach(mem, wire.Admit{Quiet: j.Again != nil && !m.resumes(), Offset: m.offset()}) })
 	m.joinedTurn(mem)
 }
@@ -195,6 +195,7 @@ func (m *Machine) turnAway(p *pendingJoin, err *actors.Error) {
 		m.effect.Tell(j.Conn, &wire.Moved{Room: m.cfg.Ref, Conn: j.Conn, Member: j.Member})
 		return
 	}
+	m.decided(j, JoinRefused, err)
 	refused := &wire.Refused{Room: m.cfg.Ref, Conn: j.Conn, Asked: j.Member, Err: err}
 	if m.shut() {
 		m.hold(held{

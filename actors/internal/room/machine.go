@@ -98,9 +98,9 @@ type Config struct {
 	// second, or says in an *Error that it is too many. It does not block. Nil
 	// lets any number begin.
 	Begin func(*wire.Join) *actors.Error
-	// Joined is told of every member that was seated, and Ticked how late a
-	// tick was, to be counted. They do not block. Nil if nobody counts.
-	Joined  func(JoinOutcome)
+	// Decided is told what became of every join, with err if it was refused,
+	// and Ticked how late a tick was. They do not block. Nil if nobody counts.
+	Decided func(j *wire.Join, o JoinOutcome, err *actors.Error)
 	Ticked  func(late time.Duration)
 	Rand    *rand.Rand
 	NewID   func() string // unguessable, of [A-Za-z0-9_-]

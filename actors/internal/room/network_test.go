@@ -368,7 +368,7 @@ func (s *socket) told(msg any) {
 func (s *socket) Seek(actors.RoomRef, actors.MemberID) { panic("a room was sought") }
 
 // Authenticate implements connection.Effects.
-func (s *socket) Authenticate(m actors.MemberID, _ *actors.AuthRequest) {
+func (s *socket) Authenticate(m actors.MemberID, _ actors.Trace, _ *actors.AuthRequest) {
 	if s.n.confirms {
 		s.n.send("auth", s.name, func() { s.m.Authenticated(s.n.now, m, actors.Identity{}, nil) })
 		return

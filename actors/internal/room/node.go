@@ -57,7 +57,7 @@ func (m *Machine) deliver(n *node) {
 	if d == nil {
 		return
 	}
-	d.Room, d.Namespace, d.Epoch, d.Confirm, d.Trace = m.cfg.Ref, m.namespace, m.epoch, n.confirm, m.trace.sent
+	d.Room, d.Namespace, d.Epoch, d.Confirm, d.Trace, d.Links = m.cfg.Ref, m.namespace, m.epoch, n.confirm, m.trace.sent, m.trace.links
 	if n.confirm {
 		n.unconfirmed++
 	}

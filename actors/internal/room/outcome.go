@@ -1,8 +1,11 @@
 package room
 
-import "github.com/parlor-rooms/parlor/actors/internal/wire"
+import (
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
 
-// JoinOutcome is what became of a join that was let in.
+// JoinOutcome is what became of a join.
 type JoinOutcome uint8
 
 // The outcomes.
@@ -11,11 +14,12 @@ const (
 	JoinResumed              // the client missed nothing
 	JoinCut                  // the client came back and starts afresh
 	JoinFollowed             // the connection came after the room, and the client has not noticed
+	JoinRefused
 )
 
-func (m *Machine) countJoin(o JoinOutcome) {
-	if m.cfg.Joined != nil {
-		m.cfg.Joined(o)
+func (m *Machine) decided(j *wire.Join, o JoinOutcome, err *actors.Error) {
+	if m.cfg.Decided != nil {
+		m.cfg.Decided(j, o, err)
 	}
 }
 

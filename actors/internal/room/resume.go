@@ -69,7 +69,7 @@ func (m *Machine) resume(mem *member, j *wire.Join) {
 		mem.admitted = m.position()
 	}
 	m.used = m.now
-	m.countJoin(returnedAs(j, recovered))
+	m.decided(j, returnedAs(j, recovered), nil)
 	m.depending(m.storeSeat(mem), func() { m.attach(mem, a) })
 	if m.hooks.Resumed != nil {
 		snapshot := mem.Member

@@ -16,7 +16,7 @@ type syncState struct {
 	dirty   []actors.Change  // at most one per entry
 	at      map[entryKey]int // position in dirty
 	entries int              // of the last flush
-	trace   actors.Trace     // of the latest turn in dirty that is traced
+	traces  []actors.Trace   // of the turns that changed something since the last flush, as far as they are traced
 }
 
 type entryKey struct {
@@ -43,8 +43,8 @@ func (s *syncState) mark(c actors.Change) {
 
 // mark notes a change on behalf of what runs at present.
 func (m *Machine) mark(c actors.Change) {
-	if m.trace.cause.Sampled() {
-		m.sync.trace = m.trace.cause
+	if t := m.trace.cause; t.Sampled() {
+		m.sync.causedBy(t)
 	}
 	m.sync.mark(c)
 }
@@ -69,12 +69,7 @@ func (m *Machine) flush() {
 	}
 	s.version++
 	s.flushed = m.now
-	if s.trace.Sampled() {
-		if !m.trace.sent.Sampled() { // what runs has caused the flush, if it is traced
-			m.trace.sent = s.trace
-		}
-		s.trace = actors.Trace{}
-	}
+	m.traceFlush()
 	item := wire.Sync{Version: s.version, Offset: m.offset(), Changes: s.dirty}
 	s.reset()
 	for _, n := range m.nodes {

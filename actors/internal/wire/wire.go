@@ -123,6 +123,7 @@ type Moved struct {
 	Room   actors.RoomRef
 	Conn   ConnRef
 	Member actors.MemberID // Join.Member, or the member of the message; empty: whoever is there
+	Trace  actors.Trace    // of the hand-over, if it is sampled
 }
 
 // Deliver carries what one turn of a room sends to the members on one node.
@@ -135,8 +136,10 @@ type Deliver struct {
 	Adopts    bool // with a higher Epoch than before: the members in the table are this activation's, too
 	Confirm   bool // answer with Delivered once the items are queued
 
-	// Trace is the latest of the turns that this carries and that are sampled.
+	// Trace is the latest of the turns that this carries and that are sampled,
+	// and Links are others whose changes it holds conflated.
 	Trace actors.Trace
+	Links []actors.Trace
 }
 
 // Delivered tells the room that a Deliver with Confirm was worked off.

@@ -76,7 +76,7 @@ func marshalRest(m *pb.Message, msg any) error {
 			Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member), Link: msg.Link, Epoch: msg.Epoch,
 		}}
 	case *wire.Moved:
-		m.Body = &pb.Message_Moved{Moved: &pb.Moved{Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member)}}
+		m.Body = &pb.Message_Moved{Moved: &pb.Moved{Room: room(msg.Room), Conn: conn(msg.Conn), Member: text(msg.Member), Trace: trace(msg.Trace)}}
 	case *wire.Call:
 		c, err := call(msg)
 		m.Body = &pb.Message_Call{Call: c}
@@ -167,7 +167,7 @@ func unmarshalRest(m *pb.Message) (any, error) {
 		return &wire.Credit{Room: roomOf(c.Room), Conn: connOf(c.Conn), Member: member(c.Member), Link: c.Link, Epoch: c.Epoch}, nil
 	case *pb.Message_Moved:
 		v := b.Moved
-		return &wire.Moved{Room: roomOf(v.Room), Conn: connOf(v.Conn), Member: member(v.Member)}, nil
+		return &wire.Moved{Room: roomOf(v.Room), Conn: connOf(v.Conn), Member: member(v.Member), Trace: traceOf(v.Trace)}, nil
 	case *pb.Message_Call:
 		return callOf(b.Call)
 	case *pb.Message_Answer:

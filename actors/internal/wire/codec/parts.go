@@ -94,6 +94,20 @@ func traceOf(b []byte) (t actors.Trace) {
 	return t
 }
 
+func traces(list []actors.Trace) (all [][]byte) {
+	for _, t := range list {
+		all = append(all, trace(t))
+	}
+	return all
+}
+
+func tracesOf(list [][]byte) (all []actors.Trace) {
+	for _, b := range list {
+		all = append(all, traceOf(b))
+	}
+	return all
+}
+
 // failure encodes what an error carries; data that cannot be JSON, or whose
 // encoding panics, is left out: its author's code runs here.
 func failure(e *actors.Error) (f *pb.Error) {

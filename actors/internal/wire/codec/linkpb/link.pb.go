@@ -1640,6 +1640,7 @@ type Moved struct {
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Conn          *Conn                  `protobuf:"bytes,2,opt,name=conn,proto3" json:"conn,omitempty"`
 	Member        []byte                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Trace         []byte                 `protobuf:"bytes,4,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1695,6 +1696,13 @@ func (x *Moved) GetMember() []byte {
 	return nil
 }
 
+func (x *Moved) GetTrace() []byte {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
 type Deliver struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
@@ -1705,6 +1713,7 @@ type Deliver struct {
 	Trace         []byte                 `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`
 	From          []byte                 `protobuf:"bytes,7,opt,name=from,proto3" json:"from,omitempty"`
 	Adopts        bool                   `protobuf:"varint,8,opt,name=adopts,proto3" json:"adopts,omitempty"`
+	Links         [][]byte               `protobuf:"bytes,9,rep,name=links,proto3" json:"links,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1793,6 +1802,13 @@ func (x *Deliver) GetAdopts() bool {
 		return x.Adopts
 	}
 	return false
+}
+
+func (x *Deliver) GetLinks() [][]byte {
+	if x != nil {
+		return x.Links
+	}
+	return nil
 }
 
 type Delivered struct {
@@ -4382,11 +4398,12 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\fR\x06member\x12\x12\n" +
 	"\x04link\x18\x04 \x01(\x04R\x04link\x12\x14\n" +
-	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\"s\n" +
+	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\"\x89\x01\n" +
 	"\x05Moved\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
-	"\x06member\x18\x03 \x01(\fR\x06member\"\xef\x01\n" +
+	"\x06member\x18\x03 \x01(\fR\x06member\x12\x14\n" +
+	"\x05trace\x18\x04 \x01(\fR\x05trace\"\x85\x02\n" +
 	"\aDeliver\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\fR\tnamespace\x12\x14\n" +
@@ -4395,7 +4412,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\aconfirm\x18\x05 \x01(\bR\aconfirm\x12\x14\n" +
 	"\x05trace\x18\x06 \x01(\fR\x05trace\x12\x12\n" +
 	"\x04from\x18\a \x01(\fR\x04from\x12\x16\n" +
-	"\x06adopts\x18\b \x01(\bR\x06adopts\"_\n" +
+	"\x06adopts\x18\b \x01(\bR\x06adopts\x12\x14\n" +
+	"\x05links\x18\t \x03(\fR\x05links\"_\n" +
 	"\tDelivered\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
