@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
 	"github.com/parlor-rooms/parlor/transport"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
@@ -98,6 +100,38 @@ func metricsInUse(t *testing.T) string {
 	}
 	_, page := get(t, "http://"+r.Admin.String()+"/metrics")
 	return page
+}
+
+// TestATurnsHistogramLeadsToATrace finds an exemplar with the trace of the event.
+func TestATurnsHistogramLeadsToATrace(t *testing.T) {
+	collector := otlptest.New(t)
+	collector.Exported(t)
+	r := start(t, "--admin-listen=127.0.0.1:0")
+	room := enter(t, dial(t, r, transporttest.Options{}), "/playground/exemplar", nil)
+	if _, err := room.EmitAck(t.Context(), "chat", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Admin.String()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^parlor_turn_duration_seconds_bucket\{.*# \{.*trace_id="([0-9a-f]{32})"`).FindSubmatch(page)
+	if found == nil {
+		t.Fatalf("no bucket has an exemplar:\n%s", page)
+	}
+	collector.Await("a turn of trace "+string(found[1]), func(spans []otlptest.Span) bool {
+		return slices.ContainsFunc(spans, func(s otlptest.Span) bool { return s.Name == "turn" && s.TraceID == string(found[1]) })
+	})
 }
 
 // tally is a room that is kept, and ticks.
