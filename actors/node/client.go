@@ -201,11 +201,11 @@ func (c *client) refuse(e *actors.Error) {
 	}
 	c.leaveRooms()
 	c.gw.node.counts.refuse(e.Code)
-	c.tell(wire.GateRefuse{Client: c.id, Answer: wire.ConnectError(e)})
-	c.forget()
-	if conn != nil {
+	if conn != nil { // before the client is told, which may ask again at once
 		c.gw.node.send(conn.pid, clientGone{c.details.Namespace, c.id})
 	}
+	c.tell(wire.GateRefuse{Client: c.id, Answer: wire.ConnectError(e)})
+	c.forget()
 }
 
 // event queues the handling of an event.

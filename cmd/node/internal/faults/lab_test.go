@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -209,32 +210,35 @@ func (l *lab) members(room string) []string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	var all []string
-	for {
+	// A state may be an earlier one, with a patch behind it. Who finds itself
+	// inside has been told of everybody who came before.
+	here := make(map[string]bool)
+	for !here[ns.SID()] {
 		e, err := ns.Next(ctx)
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		if e.Name != "room:state" {
+		var change struct {
+			Fields, Set map[string]map[string]json.RawMessage
+			Del         map[string][]string
+		}
+		if e.Name != "room:state" && e.Name != "room:patch" {
 			continue
 		}
-		var s struct {
-			Fields map[string]map[string]json.RawMessage
-			Last   bool
-		}
-		if err := e.Decode(0, &s); err != nil {
+		if err := e.Decode(0, &change); err != nil {
 			l.t.Fatal(err)
 		}
-		for id := range s.Fields["here"] {
-			if id != ns.SID() {
-				all = append(all, id)
+		for _, set := range []map[string]map[string]json.RawMessage{change.Fields, change.Set} {
+			for id := range set["here"] {
+				here[id] = true
 			}
 		}
-		if s.Last {
-			slices.Sort(all)
-			return all
+		for _, id := range change.Del["here"] {
+			delete(here, id)
 		}
 	}
+	delete(here, ns.SID())
+	return slices.Sorted(maps.Keys(here))
 }
 
 func waitStatus(t *testing.T, n *fleet.Node, want int) {
