@@ -167,9 +167,9 @@ func (c *client) Disconnect(closeTransport bool) {
 	if closeTransport {
 		d = wire.GateDetach{Client: c.id, Close: actors.ReasonKicked}
 	}
-	c.dismiss(d)
-	if c.conn != nil {
+	if c.conn != nil { // before the client is told, which may come again at once
 		c.gw.node.send(c.conn.pid, clientGone{c.details.Namespace, c.id})
 	}
+	c.dismiss(d)
 	c.leave(actors.ReasonKicked)
 }
