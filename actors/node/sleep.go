@@ -61,7 +61,7 @@ func (r *roomActor) sleeping(msg any) bool {
 		}
 		r.getUp()
 		r.machine.Abandon(time.Now(), msg.why) // it knows nobody, and answers Moved
-	case wake, *wire.Delivered, *actor.DeadLetterResponse:
+	case wake, trimHistory, *wire.Delivered, *actor.DeadLetterResponse:
 		return r.machine == nil // of the machine before
 	default:
 		return false
