@@ -63,7 +63,7 @@ const (
 	// MaxDisagreements is how many a Report names.
 	MaxDisagreements = 100
 
-	// ownersChecked is of how many rooms a check asks the store.
+	// ownersChecked is of how many rooms a look asks the store at the most.
 	ownersChecked = 1_000
 
 	// lookPatience is how long an actor may take to answer.
@@ -287,8 +287,9 @@ func (l *look) compareClients(fans []fanTable, conns []connTable) {
 	}
 }
 
-// compareOwners asks the store who owns rooms that are awake here. It is another
-// thousand each time where there are more.
+// compareOwners asks the store who owns rooms that are awake here. Where there
+// are more than ownersChecked it asks about as many at random, so that a fault
+// is reported only if both looks happen to fall on its room.
 func (l *look) compareOwners(ctx context.Context, n *Node, rooms []roomTable) error {
 	for _, r := range rooms {
 		if r.owner == (actors.Owner{}) || r.closed {

@@ -389,8 +389,10 @@ func (s *socket) Release(n int) {
 	}
 }
 
+// TurnedAway implements connection.Effects.
+func (s *socket) TurnedAway(actors.Code) {}
+
 // OpenClient implements connection.Effects.
-func (s *socket) TurnedAway(actors.Code)        {}
 func (s *socket) OpenClient(string, *wire.Join) { s.n.t.Fatalf("there are no gateways") }
 
 // ClientEvent implements connection.Effects.

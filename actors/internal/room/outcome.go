@@ -14,7 +14,7 @@ const (
 	JoinResumed              // the client missed nothing
 	JoinCut                  // the client came back and starts afresh
 	JoinFollowed             // the connection came after the room, and the client has not noticed
-	JoinRefused
+	JoinRefused              // no seat
 )
 
 func (m *Machine) decided(j *wire.Join, o JoinOutcome, err *actors.Error) {

@@ -7,7 +7,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 )
 
-// tracing is what a step is part of. Both are zero in a step that nothing
+// tracing is what a step is part of. All of it is zero in a step that nothing
 // traced has caused.
 type tracing struct {
 	cause actors.Trace   // of what runs
