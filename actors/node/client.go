@@ -235,6 +235,9 @@ func (c *client) handle(p *actors.Packet) {
 	ev := &actors.Event{Name: name, Args: actors.Args{List: args, Attachments: p.Attachments}, WantsAck: p.HasID}
 	var result actors.GatewayResult
 	span, of := c.gw.node.tracing.start(p.Trace, "handler")
+	if span != nil {
+		span.SetAttributes(eventAttribute(name))
+	}
 	c.trace.set(of)
 	err = c.guarded(name, func() (err error) {
 		result, err = c.user.Handle(contextOf(c.ctx, of), ev)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/link"
+	"github.com/parlor-rooms/parlor/actors/internal/rawjson"
 	"github.com/parlor-rooms/parlor/actors/internal/room"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
@@ -180,6 +181,9 @@ func (r *roomActor) event(now time.Time, e *wire.Event) {
 		r.machine.Event(now, e)
 		r.node.meters.took(r.ctx, now)
 		return
+	}
+	if name, _, err := rawjson.SplitEvent(e.Data.JSON); err == nil {
+		span.SetAttributes(eventAttribute(name))
 	}
 	own := *e // the message is not ours to change
 	own.Trace = of

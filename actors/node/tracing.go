@@ -91,6 +91,11 @@ func packetName(p actors.PacketType) string {
 	return "event"
 }
 
+// eventAttribute names an event, which is for its client to choose.
+func eventAttribute(name string) attribute.KeyValue {
+	return attribute.String("parlor.event", wire.Clip(name))
+}
+
 // start begins a span on behalf of something that is traced, or nothing. The
 // span's own Trace is zero with it.
 func (t *tracing) start(parent actors.Trace, name string, attrs ...attribute.KeyValue) (trace.Span, actors.Trace) {

@@ -30,6 +30,10 @@ func (r *recording) spans() []otlptest.Span {
 		if s.Parent().IsValid() {
 			span.Parent = s.Parent().SpanID().String()
 		}
+		span.Attribute = make(map[string]string)
+		for _, a := range s.Attributes() {
+			span.Attribute[string(a.Key)] = a.Value.Emit()
+		}
 		for _, l := range s.Links() {
 			span.Links = append(span.Links, l.SpanContext.SpanID().String())
 		}
@@ -211,6 +215,34 @@ func TestAGatewaysHandlerIsFollowedToTheRoomItEmitsTo(t *testing.T) {
 		}
 		return strings.Count(tree, "\n      deliver\n") >= 2 && strings.Contains(tree, "\n        flush\n")
 	})
+}
+
+// TestATraceNamesTheRoomAndTheEvent is for whoever looks for the one that is slow.
+func TestATraceNamesTheRoomAndTheEvent(t *testing.T) {
+	rec := record()
+	kind := actors.NewKind("diary", func() *diary { return &diary{rec: rec} }, actors.KindConfig{})
+	actors.OnAck(kind, "note", (*diary).Note)
+	g := actors.NewGateway[struct{}]("/chat", actors.GatewayConfig{})
+	actors.Handle(g, "say", func(context.Context, *actors.Client[struct{}], string) (string, error) { return "said", nil })
+	n := start(t, node.Config{Kinds: []actors.Behavior{kind}, Gateways: []actors.GatewayBehavior{g}, Tracer: rec.Tracer("test"), SampleRatio: 1})
+	p := connect(t, n)
+	p.enter("/diary/a", "")
+	p.enter("/chat", "")
+	unknown := strings.Repeat("x", 2*actors.MaxEventName)
+	p.send(actors.PacketEvent, "/diary/a", `["note","hello"]`, 1)
+	p.send(actors.PacketEvent, "/diary/a", `["`+unknown+`"]`, 2)
+	p.send(actors.PacketEvent, "/chat", `["say","hello"]`, 3)
+	for _, want := range []struct{ span, room, event string }{
+		{"turn", "diary/a", "note"},
+		{"turn", "diary/a", unknown[:actors.MaxEventName] + "…"},
+		{"handler", "", "say"},
+	} {
+		until(t, want.span+" of "+want.event, func() bool {
+			return slices.ContainsFunc(rec.spans(), func(s otlptest.Span) bool {
+				return s.Name == want.span && s.Attribute["parlor.room"] == want.room && s.Attribute["parlor.event"] == want.event
+			})
+		})
+	}
 }
 
 // TestWhatIsNotTracedIsNoSpan also holds that a stranger cannot have it traced.

@@ -134,6 +134,24 @@ func TestATurnsHistogramLeadsToATrace(t *testing.T) {
 	})
 }
 
+// TestRequestsOfTheTransportAreTraced finds the span of each sort of request.
+func TestRequestsOfTheTransportAreTraced(t *testing.T) {
+	collector := otlptest.New(t)
+	collector.Exported(t)
+	r := start(t)
+	for _, by := range []transporttest.Transport{transporttest.Polling, transporttest.WebSocket} {
+		room := enter(t, dial(t, r, transporttest.Options{Transport: by}), "/playground/requests", nil)
+		if _, err := room.EmitAck(t.Context(), "chat", "hello"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"handshake", "poll", "post"} {
+		collector.Await("a "+name, func(spans []otlptest.Span) bool {
+			return slices.ContainsFunc(spans, func(s otlptest.Span) bool { return s.Name == name && s.Parent == "" })
+		})
+	}
+}
+
 // tally is a room that is kept, and ticks.
 type tally struct {
 	Total  actors.Value[int] `room:"total,durable"`

@@ -50,5 +50,9 @@ func (s *server) transportConfig() transport.Config {
 		Origins:         t.Origins,
 		Logger:          s.logger("transport"),
 		Meter:           s.telemetry.Meter(),
+
+		Tracer:           s.telemetry.Tracer(),
+		SampleRatio:      s.telemetry.SampleRatio(),
+		TrustTraceparent: s.cfg.Telemetry.TrustTraceparent,
 	}
 }
