@@ -22,9 +22,16 @@ func (s *server) showLevels(w http.ResponseWriter, _ *http.Request) {
 
 // setLevels changes the level of one part, ?part=node&level=debug, or of all
 // that have none of their own, ?level=debug. An empty level lets a part follow
-// the others again.
+// the others again. Lines of the log name their part as component.
 func (s *server) setLevels(w http.ResponseWriter, r *http.Request) {
-	part, level := r.URL.Query().Get("part"), r.URL.Query().Get("level")
+	query := r.URL.Query()
+	for name := range query {
+		if name != "part" && name != "level" { // a part that is misspelt is not all of them
+			say(w, http.StatusBadRequest, fmt.Sprintf("%q: want part and level", name))
+			return
+		}
+	}
+	part, level := query.Get("part"), query.Get("level")
 	if part != "" && !slices.Contains(s.logs.Parts(), part) {
 		say(w, http.StatusBadRequest, fmt.Sprintf("part: want one of %q", s.logs.Parts()))
 		return

@@ -36,9 +36,13 @@ func TestLogLevelsChangeAtRunTime(t *testing.T) {
 		{"?part=nosuch&level=debug", 400, "transport"},
 		{"?part=node&level=loud", 400, "debug, info"},
 		{"", 400, "debug, info"},
+		{"?component=node&level=debug", 400, "part"},
 	} {
 		if status, body := post(c.query); status != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("POST %s is answered %d %s", c.query, status, body)
 		}
+	}
+	if _, body := get(t, levels); strings.Contains(body, "DEBUG") {
+		t.Errorf("what was refused has changed levels: %s", body)
 	}
 }
