@@ -16,7 +16,7 @@ type Auth struct {
 	Audience    string              `key:"audience" doc:"What tokens must say in aud, alone or among others."`
 	Method      string              `key:"method" default:"HS256" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" doc:"How tokens for key or key_file are signed."`
 	Key         settings.Secret     `key:"key" doc:"The secret for HS256, HS384 and HS512, else a public key as PEM. Tokens need not name it in kid."`
-	KeyFile     string              `key:"key_file" doc:"A file with the same."`
+	KeyFile     string              `key:"key_file" doc:"A file with what key would hold, relative to the working directory."`
 	Keys        map[string]AuthKey  `key:"keys" doc:"Keys by the kid that tokens name them with."`
 	JWKS        string              `key:"jwks" doc:"https URL of the keys that the issuer publishes."`
 	JWKSCA      string              `key:"jwks_ca" doc:"A file with the certificates, as PEM, of the authorities that the server of jwks is certified by. Empty means those of the system."`
