@@ -139,13 +139,13 @@ func TestRequestsOfTheTransportAreTraced(t *testing.T) {
 	collector := otlptest.New(t)
 	collector.Exported(t)
 	r := start(t)
-	for _, by := range []transporttest.Transport{transporttest.Polling, transporttest.WebSocket} {
+	for _, by := range []transporttest.Transport{transporttest.Polling, transporttest.Upgrade} {
 		room := enter(t, dial(t, r, transporttest.Options{Transport: by}), "/playground/requests", nil)
 		if _, err := room.EmitAck(t.Context(), "chat", "hello"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"handshake", "poll", "post"} {
+	for _, name := range []string{"handshake", "poll", "post", "upgrade"} {
 		collector.Await("a "+name, func(spans []otlptest.Span) bool {
 			return slices.ContainsFunc(spans, func(s otlptest.Span) bool { return s.Name == name && s.Parent == "" })
 		})
