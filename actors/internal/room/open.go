@@ -147,6 +147,7 @@ func (m *Machine) openNow() {
 		}
 	}
 	m.sleep.woken = false
+	m.startTicks() // for those who have a seat already
 	for m.phase == open && len(m.waiting) > 0 {
 		w := m.waiting[0]
 		m.waiting = m.waiting[1:]

@@ -63,6 +63,19 @@ func TestARoomThatStartsAgainTicksAnew(t *testing.T) {
 	w.same(got, []string{"0 1s 0s 0", "1 2s 0s 0", "0 3.6s 0s 0"})
 }
 
+// TestARoomTicksForMembersWhoseSeatsWereStored, as after the crash of its node
+// or a move: nobody joins who is there already.
+func TestARoomTicksForMembersWhoseSeatsWereStored(t *testing.T) {
+	var got []string
+	w := ticker(&got).openKept(t, resumable(actors.KindConfig{TickEvery: time.Second}))
+	a := w.join()
+	w.advance(time.Second)
+	w.next()
+	a.back("")
+	w.advance(2 * time.Second)
+	w.same(got, []string{"0 1s 0s 0", "0 2s 0s 0", "1 3s 0s 0"})
+}
+
 func TestAClockThatGoesBackIsIgnored(t *testing.T) {
 	var got []string
 	w := ticker(&got).open(t, actors.KindConfig{TickEvery: time.Second})

@@ -143,3 +143,27 @@ func membersOfADeadNodeLeave(t *testing.T, l *lab, place func(int) ([]string, tr
 	l.exactMembers(c, 30*time.Second)
 	c.check()
 }
+
+// TestHowLongARoomStandsStill while it moves off a node that is asked to end,
+// and when its node is killed, as members see it who are connected elsewhere.
+// They stay connected and miss no beat.
+func TestHowLongARoomStandsStill(t *testing.T) {
+	l := newLab(t, 3)
+	servers := make([]string, len(l.nodes))
+	for i, n := range l.nodes {
+		servers[i] = "http://" + n.Public()
+	}
+	a := newAudience(t, metronomes, servers)
+	a.goOn()
+	a.mark()
+	a.goOn()
+	l.report("nothing happens", a.pauses())
+	a.mark()
+	l.restart(l.nodes[0])
+	a.goOn(servers[0])
+	l.report("a node was asked to end, members elsewhere", a.pauses(servers[0]))
+	a.mark()
+	l.nodes[1].Kill()
+	a.goOn(servers[0], servers[1])
+	l.report("a node was killed, members elsewhere", a.pauses(servers[0], servers[1]))
+}

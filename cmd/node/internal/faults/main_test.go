@@ -32,7 +32,7 @@ func serve() int {
 	defer stop()
 	main := app.Main{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
-		Kinds: []actors.Behavior{hallKind(), lobbyKind()},
+		Kinds: []actors.Behavior{hallKind(), lobbyKind(), metronomeKind()},
 	}
 	if err := main.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)

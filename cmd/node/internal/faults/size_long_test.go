@@ -12,5 +12,6 @@ const (
 	everySay    = 4 * time.Second
 	outage      = time.Minute
 	enterWithin = 5 * time.Minute
+	metronomes  = 20
 	resultsFile = "docs/results/faults.txt"
 )

@@ -11,5 +11,6 @@ const (
 	everySay    = 200 * time.Millisecond
 	outage      = 12 * time.Second // of Redis; more than two leases
 	enterWithin = 60 * time.Second
+	metronomes  = 6
 	resultsFile = ""
 )
