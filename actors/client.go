@@ -12,7 +12,8 @@ import (
 // time.
 type Client[D any] struct {
 	// Data is the program's own. Its JSON form is what Members reports of the
-	// client, as of its latest Join or Share.
+	// client, as of its latest Join or Share, and what a client that recovers
+	// on another node finds of it.
 	Data D
 
 	gateway *Gateway[D]
@@ -35,7 +36,8 @@ func (c *Client[D]) Permit() Permit { return c.Identity().In(c.Namespace()) }
 func (c *Client[D]) Handshake() *Handshake { return c.host.Info().Handshake }
 
 // Recovered reports whether it came back with everything it missed. Its rooms
-// and Data are those it had.
+// and Data are those it had; where it came back on another node, Data went
+// there as JSON.
 func (c *Client[D]) Recovered() bool { return c.host.Info().Recovered }
 
 // Auth is the CONNECT payload without the reserved keys; nil if there is none.
@@ -152,6 +154,12 @@ func (c *Client[D]) Disconnected(ctx context.Context, why LeaveReason) {
 		hook(ctx, c, why)
 	}
 }
+
+// Save implements GatewayClient.
+func (c *Client[D]) Save() (json.RawMessage, error) { return c.data() }
+
+// Restore implements GatewayClient.
+func (c *Client[D]) Restore(data json.RawMessage) error { return json.Unmarshal(data, &c.Data) }
 
 // Handle implements GatewayClient.
 func (c *Client[D]) Handle(ctx context.Context, ev *Event) (GatewayResult, error) {

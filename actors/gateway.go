@@ -46,7 +46,8 @@ type GatewayConfig struct {
 
 	// RecoverWithin keeps rooms, data and missed events of a client that lost
 	// its connection, and lets a stock client that asks for it
-	// (connection state recovery) have them back. Zero means that clients get
+	// (connection state recovery) have them back, on any node while the one
+	// it was on lives. Zero means that clients get
 	// neither pid nor offsets.
 	RecoverWithin time.Duration
 	// RecoverEvents and RecoverBytes bound what is kept for one client. Zero

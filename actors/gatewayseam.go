@@ -26,6 +26,10 @@ type GatewayClient interface {
 	Connect(ctx context.Context) error
 	Handle(ctx context.Context, ev *Event) (GatewayResult, error)
 	Disconnected(ctx context.Context, why LeaveReason)
+	// Save returns the handlers' data of a client that moves to another node,
+	// and Restore takes it there, before anything else is called.
+	Save() (json.RawMessage, error)
+	Restore(data json.RawMessage) error
 }
 
 // GuardError is what GatewayClient returns where a guard failed with an error

@@ -84,6 +84,7 @@ type connActor struct {
 	machine *conn.Machine
 	routes  router
 	clients map[string]*client // by namespace
+	comings map[string]*coming // by namespace: clients that are to be had from other nodes
 	timer   *time.Timer
 	armed   time.Time // when timer fires; zero: not armed
 }
@@ -161,6 +162,8 @@ func (a *connActor) Receive(ctx actor.Context) {
 		if c := a.clients[msg.namespace]; c != nil && c.id == msg.client {
 			a.clients[msg.namespace] = c.gw.open(msg.namespace, a.c, msg.join)
 		}
+	case came:
+		a.came(msg)
 	case closed:
 		a.machine.Closed(msg.why)
 		ctx.Stop(ctx.Self())
@@ -248,9 +251,14 @@ type clientAfresh struct {
 // OpenClient implements connection.Effects.
 func (a *connActor) OpenClient(namespace string, j *wire.Join) {
 	if a.clients == nil {
-		a.clients = make(map[string]*client, 1)
+		a.clients, a.comings = make(map[string]*client, 1), make(map[string]*coming)
 	}
-	a.clients[namespace] = a.node.gateway(namespace).open(namespace, a.c, j)
+	g := a.node.gateway(namespace)
+	if g.mayCome(j) {
+		a.comings[namespace] = g.fetch(namespace, a.c, j)
+		return
+	}
+	a.clients[namespace] = g.open(namespace, a.c, j)
 }
 
 // ClientEvent implements connection.Effects.
@@ -283,6 +291,10 @@ func (a *connActor) ClientLeft(namespace string, why actors.LeaveReason) {
 	if c := a.clients[namespace]; c != nil {
 		delete(a.clients, namespace)
 		c.left(a.c, why)
+	}
+	if coming := a.comings[namespace]; coming != nil {
+		delete(a.comings, namespace)
+		coming.leave(why)
 	}
 }
 

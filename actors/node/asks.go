@@ -37,7 +37,8 @@ type ask struct {
 	missing int
 	index   map[string]int
 	answers []actors.ClientAnswer
-	waiting []bool // by answer
+	waiting []bool   // by answer
+	at      []string // by answer: the node of the client
 	done    chan struct{}
 }
 
@@ -146,6 +147,7 @@ func (t *asks) asked(id uint64, node string, shards int, clients []string) {
 			a.index[c] = len(a.answers)
 			a.answers = append(a.answers, actors.ClientAnswer{Client: c, Err: actors.Errorf(actors.CodeTimeout, "no answer in time")})
 			a.waiting = append(a.waiting, true)
+			a.at = append(a.at, node)
 			a.missing++
 		}
 	})
@@ -213,7 +215,7 @@ func (a *ask) answer(client string, args actors.Args, err error) bool {
 
 // clientGone answers for a client of this node that has left.
 func (n *Node) clientGone(client string) {
-	for _, id := range n.asks.waitingFor(func(c string) bool { return c == client }) {
+	for _, id := range n.asks.waitingFor(func(c, _ string) bool { return c == client }) {
 		n.answered(id.ask, client, actors.Args{}, errGone)
 	}
 }
@@ -225,12 +227,12 @@ type waitingAsk struct {
 }
 
 // waitingFor returns what waits for clients.
-func (t *asks) waitingFor(is func(client string) bool) (found []waitingAsk) {
+func (t *asks) waitingFor(is func(client, node string) bool) (found []waitingAsk) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, a := range t.pending {
 		for c, i := range a.index {
-			if a.waiting[i] && is(c) {
+			if a.waiting[i] && is(c, a.at[i]) {
 				found = append(found, waitingAsk{id, c})
 			}
 		}
@@ -240,7 +242,7 @@ func (t *asks) waitingFor(is func(client string) bool) (found []waitingAsk) {
 
 // lost ends the waiting for a node that has gone, and for its clients.
 func (t *asks) lost(node string) {
-	for _, w := range t.waitingFor(func(c string) bool { return strings.HasPrefix(c, node) }) {
+	for _, w := range t.waitingFor(func(_, at string) bool { return at == node }) {
 		t.answer(w.ask, w.client, actors.Args{}, errGone)
 	}
 	t.mu.Lock()

@@ -47,7 +47,7 @@ func (a *away) answer(n *Node, msg *wire.Answer) {
 	if c == nil {
 		return
 	}
-	r := &callResult{result: msg.Result, done: msg.Done, err: msg.Err}
+	r := &callResult{result: msg.Result, done: msg.Done, moves: msg.Moves, err: msg.Err}
 	if msg.Moved {
 		r.err = room.ErrMoved
 	}

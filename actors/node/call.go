@@ -32,6 +32,7 @@ type callResult struct {
 	room   actors.RoomRef
 	result actors.Raw
 	done   *wire.HubDone // of an op
+	moves  *wire.Session // of an op
 	err    *actors.Error
 }
 

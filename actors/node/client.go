@@ -29,6 +29,7 @@ type client struct {
 	trace   running // what its queue works on
 	ctx     context.Context
 	cancel  context.CancelFunc
+	arrived chan []wire.Heard // of a client that moves here: what its fan-out had heard
 
 	mu       sync.Mutex // guards the following
 	conn     *connection
@@ -41,9 +42,11 @@ type client struct {
 	data     json.RawMessage
 	queue    []job
 	running  bool
-	join     *wire.Join       // of the latest resume
-	window   *time.Timer      // runs while it is away
-	kick     *wire.GateDetach // what Disconnect asked for while connect hooks ran
+	join     *wire.Join           // of the latest resume
+	window   *time.Timer          // runs while it is away
+	kick     *wire.GateDetach     // what Disconnect asked for while connect hooks ran
+	record   clientRecord         // of where it is, for other nodes
+	handed   chan<- *wire.Session // while it moves: told what becomes of it; buffered
 }
 
 type clientState uint8
@@ -52,6 +55,7 @@ const (
 	clientConnecting clientState = iota // connect hooks run
 	clientLive
 	clientAway    // it lost its connection and may recover
+	clientMoving  // another node is taking it
 	clientLeaving // its end is queued
 )
 
@@ -153,6 +157,9 @@ func (c *client) connect(j *wire.Join) {
 		c.state = clientLive
 	}
 	c.mu.Unlock()
+	if !left {
+		c.remember()
+	}
 	outcome := room.JoinNew
 	if c.pid != "" && j.PID != "" {
 		outcome = room.JoinCut // what it came back for is not there
@@ -212,9 +219,10 @@ func (c *client) refuse(e *actors.Error) {
 func (c *client) event(conn *connection, p *actors.Packet) {
 	c.push(job{conn: conn, run: func() {
 		c.mu.Lock()
+		moving := c.state == clientMoving
 		dead := c.state == clientLeaving && c.why != actors.ReasonClientLeft
 		c.mu.Unlock()
-		if dead && c.ctx.Err() != nil {
+		if moving || dead && c.ctx.Err() != nil {
 			return
 		}
 		c.handle(p)
@@ -417,6 +425,7 @@ func (c *client) forget() {
 	n := c.gw.node
 	n.clients.Delete(c.id)
 	c.gw.sessions.remove(c.pid)
+	c.forgetRecord()
 	n.clientGone(c.id)
 	n.liveClients.Add(-1)
 }

@@ -160,7 +160,7 @@ func (c *client) leaveRooms() {
 func (c *client) Disconnect(closeTransport bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == clientLeaving {
+	if c.state == clientLeaving || c.state == clientMoving {
 		return
 	}
 	d := wire.GateDetach{Client: c.id, Disconnect: true}

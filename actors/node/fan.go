@@ -74,6 +74,7 @@ func startFan(n *Node) *fan {
 				c.(*client).resumed(recovered)
 			}
 		},
+		Arrived: n.arrivedClient, Handed: n.handed, Forward: n.forwardGate,
 	})
 	f.pid = n.spawn(func() actor.Actor { return f })
 	return f

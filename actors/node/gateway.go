@@ -50,12 +50,7 @@ func (g *gateway) open(namespace string, conn *connection, j *wire.Join) *client
 		}
 	}
 	n := g.node
-	c := &client{gw: g, id: n.id + newID(), conn: conn}
-	c.shard = n.gateShard(c.id)
-	c.details = actors.ClientDetails{ID: c.id, Namespace: namespace, Identity: j.Identity, Auth: j.Auth, Handshake: j.Handshake}
-	c.identify(&c.details)
-	c.ctx, c.cancel = context.WithCancel(n.ctx)
-	c.user = g.behavior.NewClient(c)
+	c := g.newClient(n.id+newID(), namespace, conn, j)
 	attach := wire.GateAttach{Client: c.id, Conn: wire.ConnRef{Node: n.id, ID: conn.id}}
 	if g.config.RecoverWithin > 0 {
 		c.pid = newID()
@@ -66,6 +61,18 @@ func (g *gateway) open(namespace string, conn *connection, j *wire.Join) *client
 	n.liveClients.Add(1)
 	c.tell(attach)
 	c.push(job{run: func() { c.connect(j) }})
+	return c
+}
+
+// newClient returns a client that nobody knows yet.
+func (g *gateway) newClient(id, namespace string, conn *connection, j *wire.Join) *client {
+	n := g.node
+	c := &client{gw: g, id: id, conn: conn}
+	c.shard = n.gateShard(c.id)
+	c.details = actors.ClientDetails{ID: c.id, Namespace: namespace, Identity: j.Identity, Auth: j.Auth, Handshake: j.Handshake}
+	c.identify(&c.details)
+	c.ctx, c.cancel = context.WithCancel(n.ctx)
+	c.user = g.behavior.NewClient(c)
 	return c
 }
 
@@ -119,15 +126,7 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 	rooms := addressed(to)
 	item := wire.GateEmit{Except: to.Except, Data: to.Data, Volatile: to.Volatile, AskID: ask, AskFor: wait, From: n.id}
 	if rooms == nil {
-		item.Scope = wire.ScopeNamespace
-		nodes = []string{n.id}
-		if !to.Local {
-			nodes = append(nodes, n.others()...)
-		}
-		for _, node := range nodes { // one message for each, with a slice of its own: it is prepared there
-			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}, Trace: to.Trace})
-		}
-		return nil, nodes
+		return nil, n.emitToAll(to, item)
 	}
 	if len(rooms) > 1 {
 		item.EmitID = n.emitID.Add(1)
@@ -141,7 +140,16 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 			direct.Scope, direct.Room = wire.ScopeClient, room
 			n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{direct}, Trace: to.Trace})
 			nodes = append(nodes, node)
-			continue
+			if ask == 0 || n.isHere(room) || !n.clustered() {
+				continue // a node that the client has left passes it on
+			}
+			room = clientRoom(room)
+		} else if isClientID(room) && n.clustered() { // of a client that has outlived its first node
+			if ask != 0 {
+				hubs = append(hubs, clientRoom(room))
+			} else {
+				n.tellHub(to.Namespace, clientRoom(room), g.hubEmit(to, item))
+			}
 		}
 		if ask != 0 {
 			hubs = append(hubs, room)
@@ -153,6 +161,27 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 		g.emitAsking(to, hubs, item)
 	}
 	return hubs, nodes
+}
+
+// emitToAll sends an event to every client of the namespace, and returns the
+// nodes it went to. Each node is sent these events in the order of their
+// numbers; those that not every node is sent have none.
+func (n *Node) emitToAll(to *actors.Multicast, item wire.GateEmit) (nodes []string) {
+	item.Scope = wire.ScopeNamespace
+	nodes = []string{n.id}
+	n.toAll.Lock()
+	defer n.toAll.Unlock()
+	if !to.Local {
+		nodes = append(nodes, n.others()...)
+		if !to.Volatile {
+			n.toAllPos++
+			item.Pos = n.toAllPos
+		}
+	}
+	for _, node := range nodes { // one message for each, with a slice of its own: it is prepared there
+		n.deliverGateTo(node, &wire.GateDeliver{Namespace: to.Namespace, Items: []wire.GateItem{item}, Trace: to.Trace})
+	}
+	return nodes
 }
 
 func (g *gateway) hubEmit(to *actors.Multicast, item wire.GateEmit) *wire.HubEmit {
@@ -243,7 +272,17 @@ func (g *gateway) list(ctx context.Context, namespace string, rooms []string) ([
 				return nil, err
 			}
 			all = append(all, infos...)
-			continue
+			if len(infos) > 0 || !n.clustered() {
+				continue
+			}
+			room = clientRoom(room) // it may have moved
+		} else if isClientID(room) && n.clustered() {
+			if infos, err := g.list(ctx, namespace, []string{clientRoom(room)}); err != nil {
+				return nil, err
+			} else if len(infos) > 0 {
+				all = append(all, infos...)
+				continue
+			}
 		}
 		done, err := n.askHub(ctx, namespace, room, &wire.HubList{})
 		if err != nil {

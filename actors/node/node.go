@@ -169,12 +169,15 @@ type Node struct {
 	linksLost   atomic.Uint64
 	conns       sync.Map // uint64 → *connection
 	clients     sync.Map // string → *client
-	asks        asks
-	peers       peers
-	away        away
-	out         chan error // gets why the node was expelled
-	beside      sync.WaitGroup
-	stopOnce    sync.Once
+
+	toAll    sync.Mutex // guards toAllPos, and that what goes to all nodes does so in its order
+	toAllPos uint64
+	asks     asks
+	peers    peers
+	away     away
+	out      chan error // gets why the node was expelled
+	beside   sync.WaitGroup
+	stopOnce sync.Once
 }
 
 // New starts a node. It fails if the configuration or a kind is wrong. The

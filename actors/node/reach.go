@@ -18,11 +18,22 @@ import (
 
 const nodeIDLen = 8
 
-// nodeOf returns the node of the client that a room's name is the id of; empty
-// if it is not one of a living node.
+// isClientID reports whether a room's name may be the id of a client.
+func isClientID(name string) bool { return len(name) == nodeIDLen+22 }
+
+func (n *Node) isHere(client string) bool {
+	_, here := n.clients.Load(client)
+	return here
+}
+
+// nodeOf returns the node where the client that a room's name is the id of is
+// here, or began; empty if it is not one of a living node.
 func (n *Node) nodeOf(name string) string {
-	if len(name) != nodeIDLen+22 {
+	if !isClientID(name) {
 		return ""
+	}
+	if n.isHere(name) {
+		return n.id
 	}
 	if id := name[:nodeIDLen]; id == n.id || n.peer(id) != nil {
 		return id
@@ -105,6 +116,10 @@ func (n *Node) nodeOp(ctx context.Context, id uint64, op wire.NodeOp) *wire.Answ
 		for _, c := range n.local(op.Namespace, op.IDs) {
 			c.Disconnect(op.Close)
 		}
+	case *wire.ClientTake:
+		a.Moves = n.takeFrom(ctx, op)
+	case *wire.ClientHand:
+		a.Moves = n.handOver(ctx, op)
 	case *wire.ServerEvent:
 		a.Result, a.Err = n.serverEvent(ctx, op)
 	}

@@ -1,13 +1,19 @@
 package gatefan
 
-import "github.com/parlor-rooms/parlor/actors"
+import (
+	"slices"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
+)
 
 type clientState uint8
 
 const (
 	pending clientState = iota // its connect hooks run
 	live
-	away // it lost its connection and may recover
+	away     // it lost its connection and may recover
+	arriving // it moves here from another node
 )
 
 // client is one client of a namespace.
@@ -19,6 +25,12 @@ type client struct {
 	rooms   []place // in the order of joining
 	seen    []seen  // by node; nil until an event goes to several rooms
 	history history
+
+	generation string           // of its offsets
+	held       []*wire.GateEmit // while it is arriving
+	before     []wire.Heard     // up to where it was given events before it came here
+	overrun    bool             // more came for it than may be held
+	also       []string         // rooms that it counts as in while it moves
 }
 
 // place is a room a client is in.
@@ -40,7 +52,7 @@ func (c *client) inRoom(room string) bool {
 // included.
 func (c *client) excepted(names []string) bool {
 	for _, name := range names {
-		if name == c.id || c.inRoom(name) {
+		if name == c.id || c.inRoom(name) || slices.Contains(c.also, name) {
 			return true
 		}
 	}

@@ -7,6 +7,13 @@ import (
 )
 
 func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
+	if e.Scope == wire.ScopeNamespace && e.Pos > m.heard[e.From] {
+		m.heard[e.From] = e.Pos
+	}
+	if to := m.moved[e.Room]; to != "" && e.Scope == wire.ScopeClient && e.AskID == 0 {
+		m.cfg.Forward(to, namespace, *e)
+		return
+	}
 	var asked []string
 	if s != nil {
 		if e.Packet == nil {
@@ -52,6 +59,17 @@ func (m *Machine) emitTo(namespace string, c *client, e *wire.GateEmit) bool {
 	if c.excepted(e.Except) {
 		return false
 	}
+	if c.state == arriving {
+		return m.hold(c, e)
+	}
+	return m.sendTo(namespace, c, e)
+}
+
+// sendTo sends an event that is meant for the client, unless it has had it.
+func (m *Machine) sendTo(namespace string, c *client, e *wire.GateEmit) bool {
+	if c.hadBefore(e) {
+		return false
+	}
 	if e.EmitID != 0 {
 		if c.hasSeen(e.From, e.EmitID) {
 			return false
@@ -79,10 +97,10 @@ func (m *Machine) sequenced(namespace string, c *client, e *wire.GateEmit) *acto
 		if !rawjson.EndsInString(e.Data.JSON) {
 			return e.Packet
 		}
-		return e.For(namespace, rawjson.AppendElement(e.Data.JSON, m.offset(c)))
+		return e.For(namespace, rawjson.AppendElement(e.Data.JSON, c.offset()))
 	}
 	c.history.seq++
-	p := e.For(namespace, rawjson.AppendElement(e.Data.JSON, m.offset(c)))
+	p := e.For(namespace, rawjson.AppendElement(e.Data.JSON, c.offset()))
 	c.history.keep(p)
 	return p
 }

@@ -22,6 +22,13 @@ type Config struct {
 	Asked func(e *wire.GateEmit, clients []string)
 	// Resumed reports the outcome of a GateResume.
 	Resumed func(client string, recovered bool)
+	// Arrived answers a GateArrive with what this shard has heard.
+	Arrived func(client string, heard []wire.Heard)
+	// Handed reports the outcome of a GateTake once: what the next node is to
+	// know of the client, which is gone here; nil if it stays.
+	Handed func(client string, s *wire.Session)
+	// Forward passes an event on to a client that has moved to another node.
+	Forward func(node, namespace string, e wire.GateEmit)
 	// Generation marks this life of the shard in offsets: [A-Za-z0-9_-]+.
 	Generation string
 }
@@ -35,6 +42,9 @@ type Machine struct {
 	cfg    Config
 	spaces map[string]*space
 	dirty  []actors.Socket
+	heard  map[string]uint64 // by node: position among what it emits to all of a namespace
+	moving []*moving         // that wait to be given away
+	moved  map[string]string // clients that have moved, and to which node
 	count  counters
 }
 
@@ -46,7 +56,7 @@ type space struct {
 
 // New returns an empty shard.
 func New(cfg Config) *Machine {
-	return &Machine{cfg: cfg, spaces: make(map[string]*space)}
+	return &Machine{cfg: cfg, spaces: make(map[string]*space), heard: make(map[string]uint64), moved: make(map[string]string)}
 }
 
 // Deliver carries out the items of d in order.
@@ -58,18 +68,24 @@ func (m *Machine) Deliver(d *wire.GateDeliver) {
 
 func (m *Machine) item(namespace string, item wire.GateItem) {
 	s := m.spaces[namespace]
-	if a, ok := item.(wire.GateAttach); ok {
-		m.attach(namespace, s, a)
+	switch item := item.(type) {
+	case wire.GateAttach:
+		m.attach(namespace, item)
 		return
-	}
-	if e, ok := item.(wire.GateEmit); ok {
-		m.emit(namespace, s, &e)
+	case wire.GateArrive:
+		m.arrive(namespace, item)
 		return
+	case wire.GateEmit:
+		m.emit(namespace, s, &item)
+		m.settle()
+		return
+	case wire.GateResume:
+		if s == nil {
+			m.cfg.Resumed(item.Client, false)
+			return
+		}
 	}
 	if s == nil {
-		if r, ok := item.(wire.GateResume); ok {
-			m.cfg.Resumed(r.Client, false)
-		}
 		return
 	}
 	switch item := item.(type) {
@@ -82,6 +98,7 @@ func (m *Machine) item(namespace string, item wire.GateItem) {
 	case wire.GateExit:
 		if c := s.clients[item.Client]; c != nil {
 			s.exit(c, item.Room)
+			m.settle()
 		}
 	case wire.GateReply:
 		if c := s.clients[item.Client]; c != nil {
@@ -98,19 +115,35 @@ func (m *Machine) item(namespace string, item wire.GateItem) {
 		}
 	case wire.GateResume:
 		m.resume(s.clients[item.Client], namespace, item)
+	case wire.GateTake:
+		m.take(s.clients[item.Client], namespace, item)
+	case wire.GateHand:
+		m.hand(s.clients[item.Client], item)
+	case wire.GateKeep:
+		m.keep(item.Client)
+	case wire.GateInstall:
+		m.install(s.clients[item.Client], namespace, item)
 	}
 }
 
-func (m *Machine) attach(namespace string, s *space, a wire.GateAttach) {
+// add takes a client of a namespace into the tables.
+func (m *Machine) add(namespace, id string, conn wire.ConnRef) *client {
+	s := m.spaces[namespace]
 	if s == nil {
 		s = &space{clients: make(map[string]*client), rooms: make(map[string]*crowd)}
 		m.spaces[namespace] = s
 	}
-	c := &client{id: a.Client, pid: a.PID}
-	c.history.maxEvents, c.history.maxBytes = a.RecoverEvents, a.RecoverBytes
-	c.socket, _ = m.cfg.Socket(a.Conn.ID)
-	s.clients[a.Client] = c
+	c := &client{id: id, generation: m.cfg.Generation}
+	c.socket, _ = m.cfg.Socket(conn.ID)
+	s.clients[id] = c
+	delete(m.moved, id) // it has come back
 	m.count.clients.Add(1)
+	return c
+}
+
+func (m *Machine) attach(namespace string, a wire.GateAttach) {
+	c := m.add(namespace, a.Client, a.Conn)
+	c.pid, c.history.maxEvents, c.history.maxBytes = a.PID, a.RecoverEvents, a.RecoverBytes
 }
 
 func (m *Machine) accept(c *client, namespace string, a wire.GateAccept) {
@@ -170,6 +203,7 @@ func (m *Machine) forget(namespace string, s *space, c *client) {
 		s.exit(c, c.rooms[len(c.rooms)-1].room)
 	}
 	delete(s.clients, c.id)
+	m.stay(c.id)
 	m.count.clients.Add(-1)
 	if len(s.clients) == 0 {
 		delete(m.spaces, namespace)

@@ -71,14 +71,15 @@ func (h *history) since(seq uint64) ([]*actors.Packet, bool) {
 }
 
 // offset is a client's place as a JSON string, docs/protocol.md section 6: a
-// prefix that all clients of the shard share, and a suffix with the client's
+// prefix that all clients of the shard share but those that have come from
+// another node, and a suffix with the client's
 // sequence number and its position in each room since it entered.
-func (m *Machine) offset(c *client) string {
+func (c *client) offset() string {
 	b := binary.AppendUvarint(make([]byte, 0, 32), c.history.seq)
 	for i := range c.rooms {
 		b = binary.AppendUvarint(b, c.rooms[i].pos-c.rooms[i].base)
 	}
-	return `"g1.` + m.cfg.Generation + "." + base64.RawURLEncoding.EncodeToString(b) + `"`
+	return `"g1.` + c.generation + "." + base64.RawURLEncoding.EncodeToString(b) + `"`
 }
 
 // maxOffset bounds the offsets that are looked at, in bytes: those of clients
@@ -87,12 +88,12 @@ const maxOffset = 65_536
 
 // parseOffset returns the sequence number in an offset; 0 for the empty one,
 // of a client that was sent no event yet.
-func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
+func (c *client) parseOffset(s string) (seq uint64, ok bool) {
 	if s == "" {
 		return 0, true
 	}
 	parts := strings.Split(s, ".")
-	if len(s) > maxOffset || len(parts) != 3 || parts[0] != "g1" || parts[1] != m.cfg.Generation {
+	if len(s) > maxOffset || len(parts) != 3 || parts[0] != "g1" || parts[1] != c.generation {
 		return 0, false
 	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[2])
@@ -104,11 +105,11 @@ func (m *Machine) parseOffset(s string) (seq uint64, ok bool) {
 }
 
 func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
-	if c == nil || c.state == pending {
+	if c == nil || c.state != live && c.state != away {
 		m.cfg.Resumed(r.Client, false)
 		return
 	}
-	seq, ok := m.parseOffset(r.Offset)
+	seq, ok := c.parseOffset(r.Offset)
 	missed, whole := c.history.since(seq)
 	socket, connected := m.cfg.Socket(r.Conn.ID)
 	if !ok || !whole || !connected {
@@ -119,9 +120,9 @@ func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
 		c.socket.Close(actors.ReasonReplaced)
 	}
 	c.state, c.socket = live, socket
+	m.cfg.Resumed(r.Client, true) // first, so that its hooks are under way when the client knows
 	m.push(c, &actors.Packet{Type: actors.PacketConnect, Namespace: namespace, Data: r.Answer})
 	for _, p := range missed {
 		m.push(c, p)
 	}
-	m.cfg.Resumed(r.Client, true)
 }

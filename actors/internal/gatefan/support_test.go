@@ -58,10 +58,15 @@ type lab struct {
 	sockets map[uint64]*socket
 	asked   map[uint64][]string
 	resumed []bool
+
+	arrived   map[string][]wire.Heard
+	handed    map[string]*wire.Session
+	forwarded []string
 }
 
 func newLab(t tester) *lab {
 	l := &lab{t: t, sockets: make(map[uint64]*socket), asked: make(map[uint64][]string)}
+	l.arrived, l.handed = make(map[string][]wire.Heard), make(map[string]*wire.Session)
 	l.Machine = New(Config{
 		Socket: func(conn uint64) (actors.Socket, bool) {
 			s, ok := l.sockets[conn]
@@ -69,6 +74,9 @@ func newLab(t tester) *lab {
 		},
 		Asked:      func(e *wire.GateEmit, clients []string) { l.asked[e.AskID] = append(l.asked[e.AskID], clients...) },
 		Resumed:    func(_ string, recovered bool) { l.resumed = append(l.resumed, recovered) },
+		Arrived:    func(client string, heard []wire.Heard) { l.arrived[client] = heard },
+		Handed:     func(client string, s *wire.Session) { l.handed[client] = s },
+		Forward:    func(node, _ string, _ wire.GateEmit) { l.forwarded = append(l.forwarded, node) },
 		Generation: "gen",
 	})
 	return l

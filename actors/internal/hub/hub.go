@@ -82,7 +82,9 @@ func (m *Machine) Close() {
 	}
 }
 
-// Enter takes a client in, or updates what is known of it.
+// Enter takes a client in, or updates what is known of it. One that comes from
+// another node than it was on moves there: its earlier node has every event
+// before, and the other every one after.
 func (m *Machine) Enter(request uint64, e *wire.HubEnter) {
 	mem := m.members[e.Client]
 	if mem == nil {
@@ -90,16 +92,21 @@ func (m *Machine) Enter(request uint64, e *wire.HubEnter) {
 		m.members[e.Client] = mem
 		m.order = append(m.order, mem)
 		m.count(e.Conn.Node, 1)
+	} else if from := mem.conn.Node; from != e.Conn.Node {
+		m.deliver(from, wire.GateExit{Client: e.Client, Room: m.room})
+		m.count(from, -1)
+		m.count(e.Conn.Node, 1)
 	}
+	mem.conn = e.Conn
 	mem.info = actors.ClientInfo{ID: e.Client, UserID: e.User, Data: e.Data, Node: e.Conn.Node}
 	m.idle = time.Time{}
 	m.deliver(e.Conn.Node, wire.GateEnter{Client: e.Client, Room: m.room, Pos: m.pos})
 	m.effect.Done(request, &wire.HubDone{})
 }
 
-// Exit takes a client out, if it is in.
+// Exit takes a client out, if it is in and on the node that says so.
 func (m *Machine) Exit(now time.Time, request uint64, e *wire.HubExit) {
-	if mem := m.members[e.Client]; mem != nil {
+	if mem := m.members[e.Client]; mem != nil && mem.conn.Node == e.Conn.Node {
 		delete(m.members, e.Client)
 		m.order = slices.DeleteFunc(m.order, func(other *member) bool { return other == mem })
 		m.deliver(mem.conn.Node, wire.GateExit{Client: e.Client, Room: m.room})

@@ -52,7 +52,9 @@ func enter(client, node string) *wire.HubEnter {
 	return &wire.HubEnter{Client: client, Conn: wire.ConnRef{Node: node}, User: "u-" + client}
 }
 
-func exit(client string) *wire.HubExit { return &wire.HubExit{Client: client} }
+func exit(client, node string) *wire.HubExit {
+	return &wire.HubExit{Client: client, Conn: wire.ConnRef{Node: node}}
+}
 
 func event(text string) *wire.HubEmit {
 	return &wire.HubEmit{Data: actors.Raw{JSON: json.RawMessage(text)}}
@@ -74,8 +76,8 @@ func TestEmitGoesOnceToEachNodeThatHasMembers(t *testing.T) {
 	expect(t, e, "one enter a 1", "two enter b 1", "one enter c 1")
 	m.Emit(0, event("[1]"))
 	expect(t, e, "one emit [1] 2", "two emit [1] 2")
-	m.Exit(start, 4, exit("a"))
-	m.Exit(start, 5, exit("b"))
+	m.Exit(start, 4, exit("a", "one"))
+	m.Exit(start, 5, exit("b", "two"))
 	expect(t, e, "one exit a", "two exit b")
 	m.Emit(0, event("[2]"))
 	expect(t, e, "one emit [2] 3")
@@ -128,7 +130,7 @@ func TestMembersAreListedInTheOrderOfEntering(t *testing.T) {
 	if len(got) != 2 || got[0].ID != "b" || string(got[0].Data) != `{"n":1}` || got[0].UserID != "u-b" || got[0].Node != "one" || got[1].ID != "a" {
 		t.Errorf("members are %+v", got)
 	}
-	m.Exit(start, 5, exit("nobody"))
+	m.Exit(start, 5, exit("nobody", "one"))
 	if e.done[5] == nil {
 		t.Error("the exit of a stranger was not answered")
 	}
@@ -145,8 +147,8 @@ func TestEmptyRoomRetiresAfterAWhile(t *testing.T) {
 		t.Error("a room with members is to retire")
 	}
 	left := start.Add(time.Hour)
-	m.Exit(left, 2, exit("a"))
-	m.Exit(left.Add(time.Second), 3, exit("a"))
+	m.Exit(left, 2, exit("a", "one"))
+	m.Exit(left.Add(time.Second), 3, exit("a", "one"))
 	m.Wake(left.Add(idleAfter - 1))
 	if m.Retired() {
 		t.Error("it retired early")
@@ -169,17 +171,17 @@ func TestNodesKnowTheirMembers(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			client := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "client")
 			if rapid.Bool().Draw(t, "enters") {
-				node, in := nodes[client]
-				if !in {
-					node = rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "node")
-					nodes[client] = node
+				if nodes[client] == "" {
 					order = append(order, client)
 				}
+				node := rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "node")
+				nodes[client] = node
 				m.Enter(1, enter(client, node))
 			} else {
+				m.Exit(start, 1, exit(client, "an earlier node"))
+				m.Exit(start, 1, exit(client, nodes[client]))
 				delete(nodes, client)
 				order = slices.DeleteFunc(order, func(c string) bool { return c == client })
-				m.Exit(start, 1, exit(client))
 			}
 			e.take()
 			ask := event("[]")
@@ -202,4 +204,15 @@ func TestNodesKnowTheirMembers(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAClientThatMovesHasEachEventOnOneNode(t *testing.T) {
+	m, e := open()
+	m.Enter(1, enter("a", "one"))
+	m.Emit(0, event("[1]"))
+	m.Enter(2, enter("a", "two"))
+	m.Emit(0, event("[2]"))
+	m.Exit(start, 3, exit("a", "one")) // late, from where it was
+	m.Emit(0, event("[3]"))
+	expect(t, e, "one enter a 0", "one emit [1] 1", "one exit a", "two enter a 1", "two emit [2] 2", "two emit [3] 3")
 }

@@ -108,9 +108,11 @@ const (
 
 // GateEmit delivers an event.
 type GateEmit struct {
-	Scope    Scope
-	Room     string
-	Pos      uint64   // position among the room's events, ScopeRoom
+	Scope Scope
+	Room  string
+	// Pos is the position among the room's events, ScopeRoom; among those of
+	// From that go to every node, ScopeNamespace, zero if it is not counted.
+	Pos      uint64
 	Except   []string // rooms and client ids; a client in any of them is left out
 	Data     actors.Raw
 	Volatile bool
@@ -175,6 +177,79 @@ type GateResume struct {
 	Offset string
 	Answer []byte
 }
+
+// GateTake says that a client is about to move to another node: its connection
+// is closed, and what is emitted to it is kept until GateHand.
+type GateTake struct {
+	Client string
+	Rooms  []string // those it is in; it counts as in them until it has moved
+}
+
+// GateHand gives a client away. That happens as soon as it is in no room any
+// more and everything of Heard has come; what it missed since Offset is
+// reported, and what is emitted to it afterwards is passed on to the node To.
+type GateHand struct {
+	Client string
+	To     string
+	Offset string
+	Heard  []Heard
+}
+
+// GateKeep ends the wait of GateTake and GateHand: if the client has not been
+// given away, that is reported, and it stays.
+type GateKeep struct{ Client string }
+
+// GateArrive adds a client that moves here: what is emitted to it waits until
+// GateInstall. What this shard has heard so far is reported.
+type GateArrive struct {
+	Client string
+	Conn   ConnRef
+	Rooms  []string // those it counts as in until GateInstall
+}
+
+// GateInstall gives a client that arrives what its earlier node knew, and sends
+// it Answer, what it missed, and what waited.
+type GateInstall struct {
+	Client        string
+	PID           string
+	RecoverEvents int
+	RecoverBytes  int
+	Session       *Session
+	Answer        []byte
+}
+
+// Session is a client that moves to another node.
+type Session struct {
+	Client     string
+	Generation string // of its offsets
+	Rooms      []string
+	Data       json.RawMessage // of its handlers
+	Seq        uint64          // events so far
+	Events     []actors.Raw    // the latest of them: those it missed
+	Seen       []SeenIDs
+	Heard      []Heard // Events are with those
+}
+
+// SeenIDs are the latest EmitIDs of one node that a client was sent: those
+// below and at Top whose bits are set.
+type SeenIDs struct {
+	Node string
+	Top  uint64
+	Bits []byte
+}
+
+// Heard says up to which of the events that a node emits to all of a namespace
+// they have come.
+type Heard struct {
+	Node string
+	Pos  uint64
+}
+
+func (GateTake) gateItem()    {}
+func (GateHand) gateItem()    {}
+func (GateKeep) gateItem()    {}
+func (GateArrive) gateItem()  {}
+func (GateInstall) gateItem() {}
 
 func (GateAttach) gateItem() {}
 func (GateAccept) gateItem() {}

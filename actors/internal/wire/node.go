@@ -25,6 +25,7 @@ type Answer struct {
 	Moved  bool // the room is not there, and nothing was done
 	Result actors.Raw
 	Done   *HubDone // of an Op
+	Moves  *Session // of ClientTake and ClientHand; nil: it does not move
 	Err    *actors.Error
 }
 
@@ -64,6 +65,28 @@ type ServerEvent struct {
 	Args      actors.Raw
 }
 
+// ClientTake asks for a client that has come back on the node that asks. Its
+// handlers end, and its connection is closed if it has one. Answered with a
+// Session without events.
+type ClientTake struct {
+	Namespace string
+	PID       string
+	Subject   string
+}
+
+// ClientHand asks for what the client has missed since Offset, once it has
+// entered its rooms from its next node, To. Answered with a Session that holds
+// the events, after which the client lives there; without one it ends where it
+// was.
+type ClientHand struct {
+	Client string
+	To     string
+	Offset string
+	Heard  []Heard
+}
+
+func (*ClientTake) nodeOp()  {}
+func (*ClientHand) nodeOp()  {}
 func (*ClientsList) nodeOp() {}
 func (*ClientsMove) nodeOp() {}
 func (*ClientsEnd) nodeOp()  {}

@@ -83,7 +83,7 @@ func marshalRest(m *pb.Message, msg any) error {
 		return err
 	case *wire.Answer:
 		m.Body = &pb.Message_Answer{Answer: &pb.Answer{
-			Id: msg.ID, Moved: msg.Moved, Result: raw(msg.Result), Done: hubDone(msg.Done), Err: failure(msg.Err),
+			Id: msg.ID, Moved: msg.Moved, Result: raw(msg.Result), Done: hubDone(msg.Done), Moves: session(msg.Moves), Err: failure(msg.Err),
 		}}
 	case *wire.HubSend:
 		m.Body = &pb.Message_HubSend{HubSend: hubSend(msg)}
@@ -172,7 +172,7 @@ func unmarshalRest(m *pb.Message) (any, error) {
 		return callOf(b.Call)
 	case *pb.Message_Answer:
 		a := b.Answer
-		return &wire.Answer{ID: a.Id, Moved: a.Moved, Result: rawOf(a.Result), Done: hubDoneOf(a.Done), Err: failureOf(a.Err)}, nil
+		return &wire.Answer{ID: a.Id, Moved: a.Moved, Result: rawOf(a.Result), Done: hubDoneOf(a.Done), Moves: sessionOf(a.Moves), Err: failureOf(a.Err)}, nil
 	case *pb.Message_HubSend:
 		return hubSendOf(b.HubSend), nil
 	case *pb.Message_HubMissed:

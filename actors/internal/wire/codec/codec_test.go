@@ -29,7 +29,7 @@ var holds = map[reflect.Type][]any{
 	reflect.TypeFor[wire.GateItem](): {wire.GateEnter{}, wire.GateExit{}, wire.GateEmit{}},
 	reflect.TypeFor[any](): {
 		&wire.HubEnter{}, &wire.HubExit{}, &wire.HubEmit{}, &wire.HubList{}, &wire.RoomDue{},
-		&wire.ClientsList{}, &wire.ClientsMove{}, &wire.ClientsEnd{}, &wire.ServerEvent{},
+		&wire.ClientsList{}, &wire.ClientsMove{}, &wire.ClientsEnd{}, &wire.ServerEvent{}, &wire.ClientTake{}, &wire.ClientHand{},
 	},
 }
 
@@ -123,7 +123,7 @@ func TestEveryFieldCrosses(t *testing.T) {
 	t.Logf("seed %d", seed)
 	f := &filler{Rand: rand.New(rand.NewPCG(seed, 0))}
 	for _, zero := range crossing {
-		for range 8 { // the most that an interface may hold
+		for range 12 { // more than an interface may hold
 			msg := reflect.New(reflect.TypeOf(zero))
 			f.fill(msg.Elem())
 			if a, ok := msg.Interface().(*wire.Asked); ok {
@@ -203,6 +203,7 @@ func show(v any) string {
 // local are items that a node sends to itself only.
 var local = []wire.GateItem{
 	wire.GateAttach{}, wire.GateAccept{}, wire.GateRefuse{}, wire.GateReply{}, wire.GateDetach{}, wire.GateAway{}, wire.GateResume{},
+	wire.GateTake{}, wire.GateHand{}, wire.GateKeep{}, wire.GateArrive{}, wire.GateInstall{},
 }
 
 // TestEveryMessageIsListed: a message or item that is added to package wire is

@@ -35,6 +35,10 @@ func call(c *wire.Call) (*pb.Call, error) {
 		p.Op = &pb.Call_ClientsEnd{ClientsEnd: &pb.ClientsEnd{Namespace: text(op.Namespace), Ids: texts(op.IDs), Close: op.Close}}
 	case *wire.ServerEvent:
 		p.Op = &pb.Call_ServerEvent{ServerEvent: &pb.ServerEvent{Namespace: text(op.Namespace), Event: text(op.Event), Args: raw(op.Args)}}
+	case *wire.ClientTake:
+		p.Op = &pb.Call_ClientTake{ClientTake: &pb.ClientTake{Namespace: text(op.Namespace), Pid: text(op.PID), Subject: text(op.Subject)}}
+	case *wire.ClientHand:
+		p.Op = &pb.Call_ClientHand{ClientHand: clientHand(op)}
 	default:
 		return nil, fmt.Errorf("codec: operation %T does not cross nodes", op)
 	}
@@ -70,6 +74,11 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 	case *pb.Call_ServerEvent:
 		o := op.ServerEvent
 		c.Op = &wire.ServerEvent{Namespace: str(o.Namespace), Event: str(o.Event), Args: rawOf(o.Args)}
+	case *pb.Call_ClientTake:
+		o := op.ClientTake
+		c.Op = &wire.ClientTake{Namespace: str(o.Namespace), PID: str(o.Pid), Subject: str(o.Subject)}
+	case *pb.Call_ClientHand:
+		c.Op = clientHandOf(op.ClientHand)
 	default:
 		return nil, errUnknown
 	}

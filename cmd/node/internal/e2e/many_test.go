@@ -65,19 +65,26 @@ func roundRobin(t *testing.T, backends ...string) (address string) {
 	return l.Addr().String()
 }
 
-// TestGatewaysAreOneOnTwoNodes runs the rows of docs/from-socketio.md with
-// clients that land on either of two nodes in turn.
-func TestGatewaysAreOneOnTwoNodes(t *testing.T) {
+// conformingNodes serves what the conformance scripts talk to on nodes of one
+// cluster, and returns a URL whose connections land on each in turn.
+func conformingNodes(t *testing.T, count int) (url string) {
+	t.Helper()
 	world, store := nodetest.New(1), memory.New(memory.Config{})
 	var backends []string
 	gone := &farewells{seen: make(map[string]goodbye)}
-	for range 2 {
+	for range count {
 		cfg, _ := conformance(gone)
 		seat := world.Seat()
 		cfg.Cluster, cfg.Carrier, cfg.Store = seat, seat, store
 		backends = append(backends, strings.TrimPrefix(serve(t, cfg).url, "http://"))
 	}
-	for _, line := range runRows(t, "http://"+roundRobin(t, backends...), "websocket", "2") {
+	return "http://" + roundRobin(t, backends...)
+}
+
+// TestGatewaysAreOneOnTwoNodes runs the rows of docs/from-socketio.md with
+// clients that land on either of two nodes in turn.
+func TestGatewaysAreOneOnTwoNodes(t *testing.T) {
+	for _, line := range runRows(t, conformingNodes(t, 2), "websocket", "2") {
 		if result, ok := strings.CutPrefix(line, "ok "); ok {
 			t.Run(result, func(*testing.T) {})
 			continue

@@ -2664,6 +2664,8 @@ type Call struct {
 	//	*Call_ClientsEnd
 	//	*Call_ServerEvent
 	//	*Call_RoomDue
+	//	*Call_ClientTake
+	//	*Call_ClientHand
 	Op            isCall_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2829,6 +2831,24 @@ func (x *Call) GetRoomDue() *RoomDue {
 	return nil
 }
 
+func (x *Call) GetClientTake() *ClientTake {
+	if x != nil {
+		if x, ok := x.Op.(*Call_ClientTake); ok {
+			return x.ClientTake
+		}
+	}
+	return nil
+}
+
+func (x *Call) GetClientHand() *ClientHand {
+	if x != nil {
+		if x, ok := x.Op.(*Call_ClientHand); ok {
+			return x.ClientHand
+		}
+	}
+	return nil
+}
+
 type isCall_Op interface {
 	isCall_Op()
 }
@@ -2869,6 +2889,14 @@ type Call_RoomDue struct {
 	RoomDue *RoomDue `protobuf:"bytes,15,opt,name=room_due,json=roomDue,proto3,oneof"`
 }
 
+type Call_ClientTake struct {
+	ClientTake *ClientTake `protobuf:"bytes,16,opt,name=client_take,json=clientTake,proto3,oneof"`
+}
+
+type Call_ClientHand struct {
+	ClientHand *ClientHand `protobuf:"bytes,17,opt,name=client_hand,json=clientHand,proto3,oneof"`
+}
+
 func (*Call_Enter) isCall_Op() {}
 
 func (*Call_Exit) isCall_Op() {}
@@ -2887,6 +2915,10 @@ func (*Call_ServerEvent) isCall_Op() {}
 
 func (*Call_RoomDue) isCall_Op() {}
 
+func (*Call_ClientTake) isCall_Op() {}
+
+func (*Call_ClientHand) isCall_Op() {}
+
 type Answer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2894,6 +2926,7 @@ type Answer struct {
 	Result        *Raw                   `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
 	Done          *HubDone               `protobuf:"bytes,4,opt,name=done,proto3" json:"done,omitempty"`
 	Err           *Error                 `protobuf:"bytes,5,opt,name=err,proto3" json:"err,omitempty"`
+	Moves         *Session               `protobuf:"bytes,6,opt,name=moves,proto3" json:"moves,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2963,6 +2996,225 @@ func (x *Answer) GetErr() *Error {
 	return nil
 }
 
+func (x *Answer) GetMoves() *Session {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
+type Session struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	Generation    []byte                 `protobuf:"bytes,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	Rooms         [][]byte               `protobuf:"bytes,3,rep,name=rooms,proto3" json:"rooms,omitempty"`
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3,oneof" json:"data,omitempty"` // JSON
+	Seq           uint64                 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`
+	Events        []*Raw                 `protobuf:"bytes,6,rep,name=events,proto3" json:"events,omitempty"`
+	Seen          []*SeenIDs             `protobuf:"bytes,7,rep,name=seen,proto3" json:"seen,omitempty"`
+	Heard         []*Heard               `protobuf:"bytes,8,rep,name=heard,proto3" json:"heard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Session) Reset() {
+	*x = Session{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Session) ProtoMessage() {}
+
+func (x *Session) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Session.ProtoReflect.Descriptor instead.
+func (*Session) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Session) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *Session) GetGeneration() []byte {
+	if x != nil {
+		return x.Generation
+	}
+	return nil
+}
+
+func (x *Session) GetRooms() [][]byte {
+	if x != nil {
+		return x.Rooms
+	}
+	return nil
+}
+
+func (x *Session) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Session) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Session) GetEvents() []*Raw {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Session) GetSeen() []*SeenIDs {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *Session) GetHeard() []*Heard {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+type SeenIDs struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Top           uint64                 `protobuf:"varint,2,opt,name=top,proto3" json:"top,omitempty"`
+	Bits          []byte                 `protobuf:"bytes,3,opt,name=bits,proto3" json:"bits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenIDs) Reset() {
+	*x = SeenIDs{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenIDs) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenIDs) ProtoMessage() {}
+
+func (x *SeenIDs) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenIDs.ProtoReflect.Descriptor instead.
+func (*SeenIDs) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SeenIDs) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *SeenIDs) GetTop() uint64 {
+	if x != nil {
+		return x.Top
+	}
+	return 0
+}
+
+func (x *SeenIDs) GetBits() []byte {
+	if x != nil {
+		return x.Bits
+	}
+	return nil
+}
+
+type Heard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Pos           uint64                 `protobuf:"varint,2,opt,name=pos,proto3" json:"pos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heard) Reset() {
+	*x = Heard{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heard) ProtoMessage() {}
+
+func (x *Heard) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heard.ProtoReflect.Descriptor instead.
+func (*Heard) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Heard) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Heard) GetPos() uint64 {
+	if x != nil {
+		return x.Pos
+	}
+	return 0
+}
+
 type HubEnter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
@@ -2975,7 +3227,7 @@ type HubEnter struct {
 
 func (x *HubEnter) Reset() {
 	*x = HubEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3239,7 @@ func (x *HubEnter) String() string {
 func (*HubEnter) ProtoMessage() {}
 
 func (x *HubEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[33]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3252,7 @@ func (x *HubEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubEnter.ProtoReflect.Descriptor instead.
 func (*HubEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{33}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *HubEnter) GetClient() []byte {
@@ -3041,7 +3293,7 @@ type HubExit struct {
 
 func (x *HubExit) Reset() {
 	*x = HubExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3053,7 +3305,7 @@ func (x *HubExit) String() string {
 func (*HubExit) ProtoMessage() {}
 
 func (x *HubExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[34]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3318,7 @@ func (x *HubExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubExit.ProtoReflect.Descriptor instead.
 func (*HubExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{34}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HubExit) GetClient() []byte {
@@ -3100,7 +3352,7 @@ type HubEmit struct {
 
 func (x *HubEmit) Reset() {
 	*x = HubEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3364,7 @@ func (x *HubEmit) String() string {
 func (*HubEmit) ProtoMessage() {}
 
 func (x *HubEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[35]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3377,7 @@ func (x *HubEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubEmit.ProtoReflect.Descriptor instead.
 func (*HubEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{35}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HubEmit) GetExcept() [][]byte {
@@ -3199,7 +3451,7 @@ type HubList struct {
 
 func (x *HubList) Reset() {
 	*x = HubList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3463,7 @@ func (x *HubList) String() string {
 func (*HubList) ProtoMessage() {}
 
 func (x *HubList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[36]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3476,7 @@ func (x *HubList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubList.ProtoReflect.Descriptor instead.
 func (*HubList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{36}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
 }
 
 type RoomDue struct {
@@ -3235,7 +3487,7 @@ type RoomDue struct {
 
 func (x *RoomDue) Reset() {
 	*x = RoomDue{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3247,7 +3499,7 @@ func (x *RoomDue) String() string {
 func (*RoomDue) ProtoMessage() {}
 
 func (x *RoomDue) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3260,7 +3512,7 @@ func (x *RoomDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomDue.ProtoReflect.Descriptor instead.
 func (*RoomDue) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
 }
 
 type Client struct {
@@ -3276,7 +3528,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3540,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3553,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Client) GetId() []byte {
@@ -3349,7 +3601,7 @@ type HubDone struct {
 
 func (x *HubDone) Reset() {
 	*x = HubDone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +3613,7 @@ func (x *HubDone) String() string {
 func (*HubDone) ProtoMessage() {}
 
 func (x *HubDone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +3626,7 @@ func (x *HubDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubDone.ProtoReflect.Descriptor instead.
 func (*HubDone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HubDone) GetMembers() []*Client {
@@ -3402,7 +3654,7 @@ type ClientsList struct {
 
 func (x *ClientsList) Reset() {
 	*x = ClientsList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3414,7 +3666,7 @@ func (x *ClientsList) String() string {
 func (*ClientsList) ProtoMessage() {}
 
 func (x *ClientsList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3427,7 +3679,7 @@ func (x *ClientsList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsList.ProtoReflect.Descriptor instead.
 func (*ClientsList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ClientsList) GetNamespace() []byte {
@@ -3463,7 +3715,7 @@ type ClientsMove struct {
 
 func (x *ClientsMove) Reset() {
 	*x = ClientsMove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3727,7 @@ func (x *ClientsMove) String() string {
 func (*ClientsMove) ProtoMessage() {}
 
 func (x *ClientsMove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3740,7 @@ func (x *ClientsMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsMove.ProtoReflect.Descriptor instead.
 func (*ClientsMove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ClientsMove) GetNamespace() []byte {
@@ -3530,7 +3782,7 @@ type ClientsEnd struct {
 
 func (x *ClientsEnd) Reset() {
 	*x = ClientsEnd{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3794,7 @@ func (x *ClientsEnd) String() string {
 func (*ClientsEnd) ProtoMessage() {}
 
 func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3807,7 @@ func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsEnd.ProtoReflect.Descriptor instead.
 func (*ClientsEnd) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ClientsEnd) GetNamespace() []byte {
@@ -3579,6 +3831,134 @@ func (x *ClientsEnd) GetClose() bool {
 	return false
 }
 
+type ClientTake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     []byte                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Pid           []byte                 `protobuf:"bytes,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Subject       []byte                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientTake) Reset() {
+	*x = ClientTake{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientTake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientTake) ProtoMessage() {}
+
+func (x *ClientTake) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientTake.ProtoReflect.Descriptor instead.
+func (*ClientTake) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ClientTake) GetNamespace() []byte {
+	if x != nil {
+		return x.Namespace
+	}
+	return nil
+}
+
+func (x *ClientTake) GetPid() []byte {
+	if x != nil {
+		return x.Pid
+	}
+	return nil
+}
+
+func (x *ClientTake) GetSubject() []byte {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+type ClientHand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	To            []byte                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Offset        []byte                 `protobuf:"bytes,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Heard         []*Heard               `protobuf:"bytes,4,rep,name=heard,proto3" json:"heard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientHand) Reset() {
+	*x = ClientHand{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientHand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientHand) ProtoMessage() {}
+
+func (x *ClientHand) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientHand.ProtoReflect.Descriptor instead.
+func (*ClientHand) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ClientHand) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *ClientHand) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ClientHand) GetOffset() []byte {
+	if x != nil {
+		return x.Offset
+	}
+	return nil
+}
+
+func (x *ClientHand) GetHeard() []*Heard {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
 type ServerEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     []byte                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -3590,7 +3970,7 @@ type ServerEvent struct {
 
 func (x *ServerEvent) Reset() {
 	*x = ServerEvent{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +3982,7 @@ func (x *ServerEvent) String() string {
 func (*ServerEvent) ProtoMessage() {}
 
 func (x *ServerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +3995,7 @@ func (x *ServerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerEvent.ProtoReflect.Descriptor instead.
 func (*ServerEvent) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ServerEvent) GetNamespace() []byte {
@@ -3649,7 +4029,7 @@ type HubSend struct {
 
 func (x *HubSend) Reset() {
 	*x = HubSend{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3661,7 +4041,7 @@ func (x *HubSend) String() string {
 func (*HubSend) ProtoMessage() {}
 
 func (x *HubSend) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3674,7 +4054,7 @@ func (x *HubSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSend.ProtoReflect.Descriptor instead.
 func (*HubSend) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *HubSend) GetRoom() *Room {
@@ -3700,7 +4080,7 @@ type HubGone struct {
 
 func (x *HubGone) Reset() {
 	*x = HubGone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3712,7 +4092,7 @@ func (x *HubGone) String() string {
 func (*HubGone) ProtoMessage() {}
 
 func (x *HubGone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3725,7 +4105,7 @@ func (x *HubGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubGone.ProtoReflect.Descriptor instead.
 func (*HubGone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *HubGone) GetRoom() *Room {
@@ -3746,7 +4126,7 @@ type GateDeliver struct {
 
 func (x *GateDeliver) Reset() {
 	*x = GateDeliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3758,7 +4138,7 @@ func (x *GateDeliver) String() string {
 func (*GateDeliver) ProtoMessage() {}
 
 func (x *GateDeliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3771,7 +4151,7 @@ func (x *GateDeliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateDeliver.ProtoReflect.Descriptor instead.
 func (*GateDeliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *GateDeliver) GetNamespace() []byte {
@@ -3809,7 +4189,7 @@ type GateItem struct {
 
 func (x *GateItem) Reset() {
 	*x = GateItem{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +4201,7 @@ func (x *GateItem) String() string {
 func (*GateItem) ProtoMessage() {}
 
 func (x *GateItem) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +4214,7 @@ func (x *GateItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateItem.ProtoReflect.Descriptor instead.
 func (*GateItem) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GateItem) GetItem() isGateItem_Item {
@@ -3904,7 +4284,7 @@ type GateEnter struct {
 
 func (x *GateEnter) Reset() {
 	*x = GateEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3916,7 +4296,7 @@ func (x *GateEnter) String() string {
 func (*GateEnter) ProtoMessage() {}
 
 func (x *GateEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3929,7 +4309,7 @@ func (x *GateEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEnter.ProtoReflect.Descriptor instead.
 func (*GateEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GateEnter) GetClient() []byte {
@@ -3963,7 +4343,7 @@ type GateExit struct {
 
 func (x *GateExit) Reset() {
 	*x = GateExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4355,7 @@ func (x *GateExit) String() string {
 func (*GateExit) ProtoMessage() {}
 
 func (x *GateExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4368,7 @@ func (x *GateExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateExit.ProtoReflect.Descriptor instead.
 func (*GateExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GateExit) GetClient() []byte {
@@ -4023,7 +4403,7 @@ type GateEmit struct {
 
 func (x *GateEmit) Reset() {
 	*x = GateEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +4415,7 @@ func (x *GateEmit) String() string {
 func (*GateEmit) ProtoMessage() {}
 
 func (x *GateEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +4428,7 @@ func (x *GateEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEmit.ProtoReflect.Descriptor instead.
 func (*GateEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GateEmit) GetScope() uint32 {
@@ -4133,7 +4513,7 @@ type Asked struct {
 
 func (x *Asked) Reset() {
 	*x = Asked{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4145,7 +4525,7 @@ func (x *Asked) String() string {
 func (*Asked) ProtoMessage() {}
 
 func (x *Asked) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4158,7 +4538,7 @@ func (x *Asked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asked.ProtoReflect.Descriptor instead.
 func (*Asked) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Asked) GetAsk() uint64 {
@@ -4202,7 +4582,7 @@ type Answered struct {
 
 func (x *Answered) Reset() {
 	*x = Answered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4594,7 @@ func (x *Answered) String() string {
 func (*Answered) ProtoMessage() {}
 
 func (x *Answered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4607,7 @@ func (x *Answered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answered.ProtoReflect.Descriptor instead.
 func (*Answered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Answered) GetAsk() uint64 {
@@ -4475,7 +4855,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"disconnect\x18\x02 \x01(\bR\n" +
 	"disconnect\x12\x14\n" +
 	"\x05close\x18\x03 \x01(\fR\x05close\"\x05\n" +
-	"\x03End\"\xaf\x05\n" +
+	"\x03End\"\xad\x06\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\fR\x04from\x12(\n" +
@@ -4493,14 +4873,38 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\vclients_end\x18\r \x01(\v2\x1a.parlor.link.v1.ClientsEndH\x00R\n" +
 	"clientsEnd\x12@\n" +
 	"\fserver_event\x18\x0e \x01(\v2\x1b.parlor.link.v1.ServerEventH\x00R\vserverEvent\x124\n" +
-	"\broom_due\x18\x0f \x01(\v2\x17.parlor.link.v1.RoomDueH\x00R\aroomDueB\x04\n" +
-	"\x02op\"\xb1\x01\n" +
+	"\broom_due\x18\x0f \x01(\v2\x17.parlor.link.v1.RoomDueH\x00R\aroomDue\x12=\n" +
+	"\vclient_take\x18\x10 \x01(\v2\x1a.parlor.link.v1.ClientTakeH\x00R\n" +
+	"clientTake\x12=\n" +
+	"\vclient_hand\x18\x11 \x01(\v2\x1a.parlor.link.v1.ClientHandH\x00R\n" +
+	"clientHandB\x04\n" +
+	"\x02op\"\xe0\x01\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05moved\x18\x02 \x01(\bR\x05moved\x12+\n" +
 	"\x06result\x18\x03 \x01(\v2\x13.parlor.link.v1.RawR\x06result\x12+\n" +
 	"\x04done\x18\x04 \x01(\v2\x17.parlor.link.v1.HubDoneR\x04done\x12'\n" +
-	"\x03err\x18\x05 \x01(\v2\x15.parlor.link.v1.ErrorR\x03err\"\x82\x01\n" +
+	"\x03err\x18\x05 \x01(\v2\x15.parlor.link.v1.ErrorR\x03err\x12-\n" +
+	"\x05moves\x18\x06 \x01(\v2\x17.parlor.link.v1.SessionR\x05moves\"\x92\x02\n" +
+	"\aSession\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\fR\x06client\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\fR\n" +
+	"generation\x12\x14\n" +
+	"\x05rooms\x18\x03 \x03(\fR\x05rooms\x12\x17\n" +
+	"\x04data\x18\x04 \x01(\fH\x00R\x04data\x88\x01\x01\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x04R\x03seq\x12+\n" +
+	"\x06events\x18\x06 \x03(\v2\x13.parlor.link.v1.RawR\x06events\x12+\n" +
+	"\x04seen\x18\a \x03(\v2\x17.parlor.link.v1.SeenIDsR\x04seen\x12+\n" +
+	"\x05heard\x18\b \x03(\v2\x15.parlor.link.v1.HeardR\x05heardB\a\n" +
+	"\x05_data\"C\n" +
+	"\aSeenIDs\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\fR\x04node\x12\x10\n" +
+	"\x03top\x18\x02 \x01(\x04R\x03top\x12\x12\n" +
+	"\x04bits\x18\x03 \x01(\fR\x04bits\"-\n" +
+	"\x05Heard\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\fR\x04node\x12\x10\n" +
+	"\x03pos\x18\x02 \x01(\x04R\x03pos\"\x82\x01\n" +
 	"\bHubEnter\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x12\n" +
@@ -4545,7 +4949,18 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"ClientsEnd\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12\x14\n" +
-	"\x05close\x18\x03 \x01(\bR\x05close\"j\n" +
+	"\x05close\x18\x03 \x01(\bR\x05close\"V\n" +
+	"\n" +
+	"ClientTake\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\fR\x03pid\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\fR\asubject\"y\n" +
+	"\n" +
+	"ClientHand\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\fR\x06client\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\fR\x02to\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\fR\x06offset\x12+\n" +
+	"\x05heard\x18\x04 \x03(\v2\x15.parlor.link.v1.HeardR\x05heard\"j\n" +
 	"\vServerEvent\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x14\n" +
 	"\x05event\x18\x02 \x01(\fR\x05event\x12'\n" +
@@ -4607,7 +5022,7 @@ func file_parlor_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_parlor_link_v1_link_proto_rawDescData
 }
 
-var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Message)(nil),     // 0: parlor.link.v1.Message
 	(*Room)(nil),        // 1: parlor.link.v1.Room
@@ -4642,128 +5057,140 @@ var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*End)(nil),         // 30: parlor.link.v1.End
 	(*Call)(nil),        // 31: parlor.link.v1.Call
 	(*Answer)(nil),      // 32: parlor.link.v1.Answer
-	(*HubEnter)(nil),    // 33: parlor.link.v1.HubEnter
-	(*HubExit)(nil),     // 34: parlor.link.v1.HubExit
-	(*HubEmit)(nil),     // 35: parlor.link.v1.HubEmit
-	(*HubList)(nil),     // 36: parlor.link.v1.HubList
-	(*RoomDue)(nil),     // 37: parlor.link.v1.RoomDue
-	(*Client)(nil),      // 38: parlor.link.v1.Client
-	(*HubDone)(nil),     // 39: parlor.link.v1.HubDone
-	(*ClientsList)(nil), // 40: parlor.link.v1.ClientsList
-	(*ClientsMove)(nil), // 41: parlor.link.v1.ClientsMove
-	(*ClientsEnd)(nil),  // 42: parlor.link.v1.ClientsEnd
-	(*ServerEvent)(nil), // 43: parlor.link.v1.ServerEvent
-	(*HubSend)(nil),     // 44: parlor.link.v1.HubSend
-	(*HubGone)(nil),     // 45: parlor.link.v1.HubGone
-	(*GateDeliver)(nil), // 46: parlor.link.v1.GateDeliver
-	(*GateItem)(nil),    // 47: parlor.link.v1.GateItem
-	(*GateEnter)(nil),   // 48: parlor.link.v1.GateEnter
-	(*GateExit)(nil),    // 49: parlor.link.v1.GateExit
-	(*GateEmit)(nil),    // 50: parlor.link.v1.GateEmit
-	(*Asked)(nil),       // 51: parlor.link.v1.Asked
-	(*Answered)(nil),    // 52: parlor.link.v1.Answered
+	(*Session)(nil),     // 33: parlor.link.v1.Session
+	(*SeenIDs)(nil),     // 34: parlor.link.v1.SeenIDs
+	(*Heard)(nil),       // 35: parlor.link.v1.Heard
+	(*HubEnter)(nil),    // 36: parlor.link.v1.HubEnter
+	(*HubExit)(nil),     // 37: parlor.link.v1.HubExit
+	(*HubEmit)(nil),     // 38: parlor.link.v1.HubEmit
+	(*HubList)(nil),     // 39: parlor.link.v1.HubList
+	(*RoomDue)(nil),     // 40: parlor.link.v1.RoomDue
+	(*Client)(nil),      // 41: parlor.link.v1.Client
+	(*HubDone)(nil),     // 42: parlor.link.v1.HubDone
+	(*ClientsList)(nil), // 43: parlor.link.v1.ClientsList
+	(*ClientsMove)(nil), // 44: parlor.link.v1.ClientsMove
+	(*ClientsEnd)(nil),  // 45: parlor.link.v1.ClientsEnd
+	(*ClientTake)(nil),  // 46: parlor.link.v1.ClientTake
+	(*ClientHand)(nil),  // 47: parlor.link.v1.ClientHand
+	(*ServerEvent)(nil), // 48: parlor.link.v1.ServerEvent
+	(*HubSend)(nil),     // 49: parlor.link.v1.HubSend
+	(*HubGone)(nil),     // 50: parlor.link.v1.HubGone
+	(*GateDeliver)(nil), // 51: parlor.link.v1.GateDeliver
+	(*GateItem)(nil),    // 52: parlor.link.v1.GateItem
+	(*GateEnter)(nil),   // 53: parlor.link.v1.GateEnter
+	(*GateExit)(nil),    // 54: parlor.link.v1.GateExit
+	(*GateEmit)(nil),    // 55: parlor.link.v1.GateEmit
+	(*Asked)(nil),       // 56: parlor.link.v1.Asked
+	(*Answered)(nil),    // 57: parlor.link.v1.Answered
 }
 var file_parlor_link_v1_link_proto_depIdxs = []int32{
-	9,  // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
-	10, // 1: parlor.link.v1.Message.event:type_name -> parlor.link.v1.Event
-	11, // 2: parlor.link.v1.Message.ack:type_name -> parlor.link.v1.Ack
-	13, // 3: parlor.link.v1.Message.leave:type_name -> parlor.link.v1.Leave
-	14, // 4: parlor.link.v1.Message.joined:type_name -> parlor.link.v1.Joined
-	15, // 5: parlor.link.v1.Message.refused:type_name -> parlor.link.v1.Refused
-	16, // 6: parlor.link.v1.Message.gone:type_name -> parlor.link.v1.Gone
-	17, // 7: parlor.link.v1.Message.credit:type_name -> parlor.link.v1.Credit
-	18, // 8: parlor.link.v1.Message.moved:type_name -> parlor.link.v1.Moved
-	19, // 9: parlor.link.v1.Message.deliver:type_name -> parlor.link.v1.Deliver
-	20, // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
-	31, // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
-	32, // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
-	44, // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
-	44, // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
-	46, // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
-	51, // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
-	52, // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
-	12, // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
-	45, // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
-	6,  // 20: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
-	6,  // 21: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
-	1,  // 22: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
-	2,  // 23: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
-	5,  // 24: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
-	7,  // 25: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
-	8,  // 26: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
-	1,  // 27: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
-	2,  // 28: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
-	3,  // 29: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
-	1,  // 30: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
-	2,  // 31: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
-	3,  // 32: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
-	1,  // 33: parlor.link.v1.Renew.room:type_name -> parlor.link.v1.Room
-	2,  // 34: parlor.link.v1.Renew.conn:type_name -> parlor.link.v1.Conn
-	5,  // 35: parlor.link.v1.Renew.identity:type_name -> parlor.link.v1.Identity
-	1,  // 36: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
-	2,  // 37: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
-	1,  // 38: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
-	2,  // 39: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
-	1,  // 40: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
-	2,  // 41: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
-	4,  // 42: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
-	1,  // 43: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
-	2,  // 44: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
-	1,  // 45: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
-	2,  // 46: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
-	1,  // 47: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
-	2,  // 48: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
-	1,  // 49: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
-	21, // 50: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
-	1,  // 51: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
-	22, // 52: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
-	23, // 53: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
-	24, // 54: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
-	27, // 55: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
-	28, // 56: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
-	29, // 57: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
-	30, // 58: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
-	2,  // 59: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
-	23, // 60: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
-	3,  // 61: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
-	3,  // 62: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
-	25, // 63: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
-	26, // 64: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
-	26, // 65: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
-	1,  // 66: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
-	3,  // 67: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
-	33, // 68: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
-	34, // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
-	35, // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
-	36, // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
-	40, // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
-	41, // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
-	42, // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
-	43, // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
-	37, // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
-	3,  // 77: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
-	39, // 78: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
-	4,  // 79: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
-	2,  // 80: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
-	2,  // 81: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
-	3,  // 82: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
-	2,  // 83: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
-	38, // 84: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
-	3,  // 85: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
-	1,  // 86: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
-	35, // 87: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
-	1,  // 88: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
-	47, // 89: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
-	48, // 90: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
-	49, // 91: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
-	50, // 92: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
-	3,  // 93: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
-	4,  // 94: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
-	95, // [95:95] is the sub-list for method output_type
-	95, // [95:95] is the sub-list for method input_type
-	95, // [95:95] is the sub-list for extension type_name
-	95, // [95:95] is the sub-list for extension extendee
-	0,  // [0:95] is the sub-list for field type_name
+	9,   // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
+	10,  // 1: parlor.link.v1.Message.event:type_name -> parlor.link.v1.Event
+	11,  // 2: parlor.link.v1.Message.ack:type_name -> parlor.link.v1.Ack
+	13,  // 3: parlor.link.v1.Message.leave:type_name -> parlor.link.v1.Leave
+	14,  // 4: parlor.link.v1.Message.joined:type_name -> parlor.link.v1.Joined
+	15,  // 5: parlor.link.v1.Message.refused:type_name -> parlor.link.v1.Refused
+	16,  // 6: parlor.link.v1.Message.gone:type_name -> parlor.link.v1.Gone
+	17,  // 7: parlor.link.v1.Message.credit:type_name -> parlor.link.v1.Credit
+	18,  // 8: parlor.link.v1.Message.moved:type_name -> parlor.link.v1.Moved
+	19,  // 9: parlor.link.v1.Message.deliver:type_name -> parlor.link.v1.Deliver
+	20,  // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
+	31,  // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
+	32,  // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
+	49,  // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
+	49,  // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
+	51,  // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
+	56,  // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
+	57,  // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
+	12,  // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
+	50,  // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
+	6,   // 20: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
+	6,   // 21: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
+	1,   // 22: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
+	2,   // 23: parlor.link.v1.Join.conn:type_name -> parlor.link.v1.Conn
+	5,   // 24: parlor.link.v1.Join.identity:type_name -> parlor.link.v1.Identity
+	7,   // 25: parlor.link.v1.Join.handshake:type_name -> parlor.link.v1.Handshake
+	8,   // 26: parlor.link.v1.Join.again:type_name -> parlor.link.v1.Again
+	1,   // 27: parlor.link.v1.Event.room:type_name -> parlor.link.v1.Room
+	2,   // 28: parlor.link.v1.Event.conn:type_name -> parlor.link.v1.Conn
+	3,   // 29: parlor.link.v1.Event.data:type_name -> parlor.link.v1.Raw
+	1,   // 30: parlor.link.v1.Ack.room:type_name -> parlor.link.v1.Room
+	2,   // 31: parlor.link.v1.Ack.conn:type_name -> parlor.link.v1.Conn
+	3,   // 32: parlor.link.v1.Ack.data:type_name -> parlor.link.v1.Raw
+	1,   // 33: parlor.link.v1.Renew.room:type_name -> parlor.link.v1.Room
+	2,   // 34: parlor.link.v1.Renew.conn:type_name -> parlor.link.v1.Conn
+	5,   // 35: parlor.link.v1.Renew.identity:type_name -> parlor.link.v1.Identity
+	1,   // 36: parlor.link.v1.Leave.room:type_name -> parlor.link.v1.Room
+	2,   // 37: parlor.link.v1.Leave.conn:type_name -> parlor.link.v1.Conn
+	1,   // 38: parlor.link.v1.Joined.room:type_name -> parlor.link.v1.Room
+	2,   // 39: parlor.link.v1.Joined.conn:type_name -> parlor.link.v1.Conn
+	1,   // 40: parlor.link.v1.Refused.room:type_name -> parlor.link.v1.Room
+	2,   // 41: parlor.link.v1.Refused.conn:type_name -> parlor.link.v1.Conn
+	4,   // 42: parlor.link.v1.Refused.err:type_name -> parlor.link.v1.Error
+	1,   // 43: parlor.link.v1.Gone.room:type_name -> parlor.link.v1.Room
+	2,   // 44: parlor.link.v1.Gone.conn:type_name -> parlor.link.v1.Conn
+	1,   // 45: parlor.link.v1.Credit.room:type_name -> parlor.link.v1.Room
+	2,   // 46: parlor.link.v1.Credit.conn:type_name -> parlor.link.v1.Conn
+	1,   // 47: parlor.link.v1.Moved.room:type_name -> parlor.link.v1.Room
+	2,   // 48: parlor.link.v1.Moved.conn:type_name -> parlor.link.v1.Conn
+	1,   // 49: parlor.link.v1.Deliver.room:type_name -> parlor.link.v1.Room
+	21,  // 50: parlor.link.v1.Deliver.items:type_name -> parlor.link.v1.Item
+	1,   // 51: parlor.link.v1.Delivered.room:type_name -> parlor.link.v1.Room
+	22,  // 52: parlor.link.v1.Item.admit:type_name -> parlor.link.v1.Admit
+	23,  // 53: parlor.link.v1.Item.emit:type_name -> parlor.link.v1.Emit
+	24,  // 54: parlor.link.v1.Item.reply:type_name -> parlor.link.v1.Reply
+	27,  // 55: parlor.link.v1.Item.mirror:type_name -> parlor.link.v1.Mirror
+	28,  // 56: parlor.link.v1.Item.sync:type_name -> parlor.link.v1.Sync
+	29,  // 57: parlor.link.v1.Item.remove:type_name -> parlor.link.v1.Remove
+	30,  // 58: parlor.link.v1.Item.end:type_name -> parlor.link.v1.End
+	2,   // 59: parlor.link.v1.Admit.conn:type_name -> parlor.link.v1.Conn
+	23,  // 60: parlor.link.v1.Admit.replay:type_name -> parlor.link.v1.Emit
+	3,   // 61: parlor.link.v1.Emit.data:type_name -> parlor.link.v1.Raw
+	3,   // 62: parlor.link.v1.Reply.data:type_name -> parlor.link.v1.Raw
+	25,  // 63: parlor.link.v1.Mirror.fields:type_name -> parlor.link.v1.Field
+	26,  // 64: parlor.link.v1.Mirror.entries:type_name -> parlor.link.v1.Change
+	26,  // 65: parlor.link.v1.Sync.changes:type_name -> parlor.link.v1.Change
+	1,   // 66: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
+	3,   // 67: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
+	36,  // 68: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
+	37,  // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
+	38,  // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
+	39,  // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
+	43,  // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
+	44,  // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
+	45,  // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
+	48,  // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
+	40,  // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
+	46,  // 77: parlor.link.v1.Call.client_take:type_name -> parlor.link.v1.ClientTake
+	47,  // 78: parlor.link.v1.Call.client_hand:type_name -> parlor.link.v1.ClientHand
+	3,   // 79: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
+	42,  // 80: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
+	4,   // 81: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
+	33,  // 82: parlor.link.v1.Answer.moves:type_name -> parlor.link.v1.Session
+	3,   // 83: parlor.link.v1.Session.events:type_name -> parlor.link.v1.Raw
+	34,  // 84: parlor.link.v1.Session.seen:type_name -> parlor.link.v1.SeenIDs
+	35,  // 85: parlor.link.v1.Session.heard:type_name -> parlor.link.v1.Heard
+	2,   // 86: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
+	2,   // 87: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
+	3,   // 88: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
+	2,   // 89: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
+	41,  // 90: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
+	35,  // 91: parlor.link.v1.ClientHand.heard:type_name -> parlor.link.v1.Heard
+	3,   // 92: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
+	1,   // 93: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
+	38,  // 94: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
+	1,   // 95: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
+	52,  // 96: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
+	53,  // 97: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
+	54,  // 98: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
+	55,  // 99: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
+	3,   // 100: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
+	4,   // 101: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
+	102, // [102:102] is the sub-list for method output_type
+	102, // [102:102] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_parlor_link_v1_link_proto_init() }
@@ -4819,10 +5246,13 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Call_ClientsEnd)(nil),
 		(*Call_ServerEvent)(nil),
 		(*Call_RoomDue)(nil),
+		(*Call_ClientTake)(nil),
+		(*Call_ClientHand)(nil),
 	}
 	file_parlor_link_v1_link_proto_msgTypes[33].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[38].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[47].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[36].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[41].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[52].OneofWrappers = []any{
 		(*GateItem_Enter)(nil),
 		(*GateItem_Exit)(nil),
 		(*GateItem_Emit)(nil),
@@ -4833,7 +5263,7 @@ func file_parlor_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parlor_link_v1_link_proto_rawDesc), len(file_parlor_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

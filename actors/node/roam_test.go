@@ -1,0 +1,407 @@
+package node_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/actors/node/nodetest"
+	"github.com/parlor-rooms/parlor/actors/store/memory"
+)
+
+const roamNS = "/roam"
+
+// roamData is what handlers keep of a roaming client.
+type roamData struct{ Visits int }
+
+// fleet is nodes with a gateway that recovers, and what its hooks have seen.
+type fleet struct {
+	t     *testing.T
+	world *nodetest.World
+	nodes []*node.Node
+	gates []*actors.Gateway[roamData]
+	notes *ledger
+}
+
+func newFleet(t *testing.T, count int, config actors.GatewayConfig) *fleet {
+	t.Helper()
+	f := &fleet{t: t, world: nodetest.New(1), notes: &ledger{}}
+	store := memory.New(memory.Config{})
+	for range count {
+		f.add(store, config)
+	}
+	return f
+}
+
+func (f *fleet) add(store actors.Store, config actors.GatewayConfig) {
+	g := actors.NewGateway[roamData](roamNS, config)
+	g.OnConnect(func(_ context.Context, c *actors.Client[roamData]) error {
+		c.Data.Visits++
+		f.notes.note("connect %s %v %d", c.ID(), c.Recovered(), c.Data.Visits)
+		return nil
+	})
+	g.OnDisconnect(func(_ context.Context, c *actors.Client[roamData], why actors.LeaveReason) {
+		f.notes.note("gone %s", c.ID())
+	})
+	actors.Handle(g, "join", func(ctx context.Context, c *actors.Client[roamData], rooms []string) (any, error) {
+		return c.Rooms(), c.Join(ctx, rooms...)
+	})
+	actors.Handle(g, "rooms", func(_ context.Context, c *actors.Client[roamData], _ struct{}) (any, error) {
+		return c.Rooms(), nil
+	})
+	seat := f.world.Seat()
+	n := start(f.t, node.Config{
+		Gateways: []actors.GatewayBehavior{g}, Cluster: seat, Carrier: seat, Store: store, Authenticator: byName{},
+	})
+	f.nodes, f.gates = append(f.nodes, n), append(f.gates, g)
+}
+
+// byName takes a token for the name of the user.
+type byName struct{}
+
+func (byName) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.Identity, error) {
+	return actors.Identity{Subject: r.Token}, nil
+}
+
+// roamer is a client that keeps what a stock client keeps.
+type roamer struct {
+	*peer
+	f       *fleet
+	user    string
+	id, pid string
+	offset  string
+	got     []string
+}
+
+// open connects to a node, and reports whether it has recovered.
+func (r *roamer) open(at int) (recovered bool) {
+	r.f.t.Helper()
+	r.peer = connect(r.f.t, r.f.nodes[at])
+	auth := map[string]string{"token": r.user}
+	if r.pid != "" {
+		auth["pid"], auth["offset"] = r.pid, r.offset
+	}
+	data, err := json.Marshal(auth)
+	if err != nil {
+		r.f.t.Fatal(err)
+	}
+	r.send(actors.PacketConnect, roamNS, string(data))
+	var answer struct{ SID, PID string }
+	if err := json.Unmarshal(r.await(actors.PacketConnect, roamNS, "sid").Data, &answer); err != nil {
+		r.f.t.Fatal(err)
+	}
+	recovered = answer.PID == r.pid
+	r.id, r.pid = answer.SID, answer.PID
+	return recovered
+}
+
+// drop loses the connection, or leaves it behind alive, after having read a
+// part of what was sent.
+func (r *roamer) drop(read int, dies bool) {
+	r.read(read)
+	if dies {
+		r.conn.Closed(actors.ReasonTransportClosed)
+	}
+}
+
+// read takes up to so many events that were sent.
+func (r *roamer) read(most int) {
+	for i, p := range r.find(actors.PacketEvent, roamNS, `["news"`) {
+		if i == most {
+			return
+		}
+		var args []string
+		if err := json.Unmarshal(p.Data, &args); err != nil {
+			r.f.t.Fatal(err)
+		}
+		r.got, r.offset = append(r.got, args[1]), args[len(args)-1]
+	}
+}
+
+func (r *roamer) ask(event, payload string) string {
+	r.f.t.Helper()
+	r.send(actors.PacketEvent, roamNS, fmt.Sprintf("[%q,%s]", event, payload), 1)
+	return string(r.await(actors.PacketAck, roamNS, "").Data)
+}
+
+// streams sorts what was received by sender and target.
+func (r *roamer) streams() map[string][]string {
+	streams := make(map[string][]string)
+	for _, text := range r.got {
+		stream, n, _ := strings.Cut(text, "#")
+		streams[stream] = append(streams[stream], n)
+	}
+	return streams
+}
+
+// speaker emits from a node to everything that concerns a roamer.
+type speaker struct {
+	gate *actors.Gateway[roamData]
+	name string
+	said map[string]int
+}
+
+func (s *speaker) say(r *rand.Rand, client string) {
+	targets := map[string]actors.Broadcast[roamData]{
+		"all":  s.gate.All(),
+		"x":    s.gate.To("x"),
+		"y":    s.gate.To("y"),
+		"both": s.gate.To("x", "y"),
+		"self": s.gate.To(client),
+		"user": s.gate.ToUser("ada"),
+	}
+	names := []string{"all", "x", "y", "both", "self", "user"}
+	target := names[r.IntN(len(names))]
+	s.said[target]++
+	if err := targets[target].Emit("news", fmt.Sprintf("%s/%s#%d", s.name, target, s.said[target])); err != nil {
+		panic(err)
+	}
+}
+
+// TestAClientRecoversOnAnyNode drops a client at random moments, with its
+// connection dead or still open, and has it come back on a node drawn at
+// random, while all nodes emit to it in every way.
+func TestAClientRecoversOnAnyNode(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	draw := rand.New(rand.NewPCG(seed, 0))
+	f := newFleet(t, 3, actors.GatewayConfig{RecoverWithin: time.Minute, RecoverEvents: 100_000, RecoverBytes: 64 << 20})
+	r := &roamer{f: f, user: "ada"}
+	r.open(draw.IntN(3))
+	id := r.id
+	r.ask("join", `["x","y"]`)
+
+	var speakers []*speaker
+	var work sync.WaitGroup
+	stop := make(chan struct{})
+	for i, g := range f.gates {
+		s := &speaker{gate: g, name: fmt.Sprint(i), said: make(map[string]int)}
+		speakers = append(speakers, s)
+		own := rand.New(rand.NewPCG(seed, uint64(i)+1))
+		work.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Duration(own.IntN(2000)) * time.Microsecond):
+					for range own.IntN(4) {
+						s.say(own, id)
+					}
+				}
+			}
+		})
+	}
+	const rounds = 40
+	moved := 0
+	for round := range rounds {
+		time.Sleep(time.Duration(draw.IntN(30)) * time.Millisecond)
+		r.drop(draw.IntN(60), draw.IntN(3) > 0)
+		at := draw.IntN(3)
+		if !r.open(at) {
+			t.Fatalf("round %d: not recovered", round)
+		}
+		if !strings.HasPrefix(id, f.nodes[at].ID()) {
+			moved++
+		}
+		if r.id != id {
+			t.Fatalf("round %d: another id", round)
+		}
+	}
+	close(stop)
+	work.Wait()
+	before := r.got
+	complete := func() bool {
+		r.got = slices.Clone(before)
+		r.read(1 << 30)
+		streams := r.streams()
+		for _, s := range speakers {
+			for target, n := range s.said {
+				if got := streams[s.name+"/"+target]; len(got) < n || got[len(got)-1] != fmt.Sprint(n) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for !complete() && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	for _, s := range speakers {
+		for target, n := range s.said {
+			got := r.streams()[s.name+"/"+target]
+			var want []string
+			for i := range n {
+				want = append(want, fmt.Sprint(i+1))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("of %d from %s to %s got %v", n, s.name, target, got)
+			}
+		}
+	}
+	if moved == 0 {
+		t.Error("it never moved")
+	}
+	came := fmt.Sprintf("connect %s true %d", id, rounds+1)
+	until(t, "the data has come along: "+came, func() bool { return f.notes.count(came) == 1 })
+	if n := f.notes.count("gone " + id); n != 0 {
+		t.Errorf("the disconnect hook ran %d times", n)
+	}
+}
+
+// TestAClientThatHasMovedOutlivesTheNodeItCameFrom: its id names a node that
+// has gone, and it is found all the same.
+func TestAClientThatHasMovedOutlivesTheNodeItCameFrom(t *testing.T) {
+	f := newFleet(t, 3, actors.GatewayConfig{RecoverWithin: time.Minute})
+	for _, room := range []string{"x", "\x00user:ada"} {
+		f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: room}, f.nodes[2].ID())
+	}
+	r := &roamer{f: f, user: "ada"}
+	r.open(0)
+	f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: "\x00client:" + r.id}, f.nodes[1].ID())
+	r.ask("join", `["x"]`)
+	r.drop(0, true)
+	if !r.open(1) {
+		t.Fatal("not recovered")
+	}
+	say := func(from int, text string) {
+		t.Helper()
+		if err := f.gates[from].To(r.id).Emit("news", text); err != nil {
+			t.Fatal(err)
+		}
+		r.await(actors.PacketEvent, roamNS, `["news","`+text+`"`)
+	}
+	say(0, "passed on")
+	say(1, "from where it is")
+	say(2, "from a third")
+	members := func(from int) {
+		t.Helper()
+		infos, err := f.gates[from].To(r.id).Members(t.Context())
+		if err != nil || len(infos) != 1 || infos[0].Node != f.nodes[1].ID() || !slices.Equal(infos[0].Rooms, []string{r.id, "x"}) {
+			t.Errorf("seen from node %d as %+v: %v", from, infos, err)
+		}
+	}
+	members(0)
+	members(1)
+	members(2)
+
+	f.world.Kill(f.nodes[0].ID())
+	say(1, "after the death")
+	say(2, "after the death, from another")
+	members(1)
+	members(2)
+	answered := make(chan int)
+	go func() { // ended by the answer
+		answers, _ := f.gates[2].To(r.id).Timeout(10*time.Second).Ask(t.Context(), "question")
+		answered <- len(answers)
+	}()
+	q := r.await(actors.PacketEvent, roamNS, `["question"`)
+	r.send(actors.PacketAck, roamNS, `[]`, q.ID)
+	if n := <-answered; n != 1 {
+		t.Errorf("%d answered", n)
+	}
+	r.drop(100, true)
+	if !r.open(2) {
+		t.Error("not recovered once more")
+	}
+}
+
+func TestAClientThatCannotMoveIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		config actors.GatewayConfig
+		spoil  func(*fleet, *roamer)
+		stays  bool // the client is not touched
+		ends   bool // its disconnect hook runs
+	}{
+		"its node has died": {spoil: func(f *fleet, _ *roamer) { f.world.Kill(f.nodes[0].ID()) }},
+		"more was missed than is kept": {config: actors.GatewayConfig{RecoverEvents: 2}, ends: true, spoil: func(f *fleet, r *roamer) {
+			r.drop(0, true)
+			for range 3 {
+				_ = f.gates[0].All().Emit("news", "x")
+			}
+			until(f.t, "they are kept", func() bool {
+				infos, err := f.gates[0].All().Members(f.t.Context())
+				return err == nil && len(infos) == 1
+			})
+		}},
+		"another user's":      {stays: true, spoil: func(_ *fleet, r *roamer) { r.user = "bob" }},
+		"an offset of nobody": {ends: true, spoil: func(_ *fleet, r *roamer) { r.offset = "g1.garbage.AA" }},
+		"a pid of nobody":     {stays: true, spoil: func(_ *fleet, r *roamer) { r.pid = strings.Repeat("p", 22) }},
+		"a pid without end":   {stays: true, spoil: func(_ *fleet, r *roamer) { r.pid = strings.Repeat("p", 5000) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.config.RecoverWithin = time.Minute
+			f := newFleet(t, 2, c.config)
+			r := &roamer{f: f, user: "ada"}
+			r.open(0)
+			r.ask("join", `["x"]`)
+			id, old := r.id, r.peer
+			c.spoil(f, r)
+			if r.open(1) || r.id == id {
+				t.Fatalf("it recovered as %s", r.id)
+			}
+			if want := `["` + r.id + `"]`; !strings.Contains(r.ask("rooms", "{}"), want) {
+				t.Errorf("its rooms are %s", r.ask("rooms", "{}"))
+			}
+			if c.ends {
+				until(t, "the disconnect hook", func() bool { return f.notes.count("gone "+id) == 1 })
+			} else if f.notes.count("gone "+id) != 0 {
+				t.Error("the disconnect hook ran")
+			}
+			if c.stays && old.reason() != "" {
+				t.Errorf("its earlier connection: %q", old.reason())
+			}
+		})
+	}
+}
+
+// TestTheEarlierConnectionIsClosedAndNotHeard: a client whose connection still
+// lives on another node is there no more once it has come back.
+func TestTheEarlierConnectionIsClosedAndNotHeard(t *testing.T) {
+	f := newFleet(t, 2, actors.GatewayConfig{RecoverWithin: time.Minute})
+	r := &roamer{f: f, user: "ada"}
+	r.open(0)
+	old := r.peer
+	if !r.open(1) {
+		t.Fatal("not recovered")
+	}
+	if old.reason() != actors.ReasonReplaced {
+		t.Errorf("the earlier connection: %q", old.reason())
+	}
+	old.send(actors.PacketEvent, roamNS, `["join",["z"]]`)
+	_ = f.gates[0].All().Emit("news", "x")
+	r.await(actors.PacketEvent, roamNS, `["news","x"`)
+	if len(old.find(actors.PacketEvent, roamNS, "news")) != 0 || !strings.HasPrefix(r.ask("rooms", "{}"), `[["`+r.id+`"]`) {
+		t.Error("the earlier connection was heard, or told")
+	}
+}
+
+// TestAClientThatWaitsTooLongToMoveEnds: a node that took it and died has the
+// client end where it was.
+func TestAClientThatWaitsTooLongToMoveEnds(t *testing.T) {
+	f := newFleet(t, 3, actors.GatewayConfig{RecoverWithin: time.Minute})
+	r := &roamer{f: f, user: "ada"}
+	f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: "\x00user:ada"}, f.nodes[0].ID())
+	f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: "x"}, f.nodes[2].ID())
+	r.open(0)
+	r.ask("join", `["x"]`)
+	id := r.id
+	f.world.Cut(f.nodes[1].ID(), f.nodes[2].ID(), true) // so that it cannot enter its room from there
+	if r.open(1) {
+		t.Error("recovered")
+	}
+	until(t, "the disconnect hook", func() bool { return f.notes.count("gone "+id) == 1 })
+	f.world.Cut(f.nodes[1].ID(), f.nodes[2].ID(), false)
+	until(t, "the room is empty", func() bool {
+		infos, err := f.gates[2].To("x").Members(t.Context())
+		return err == nil && len(infos) == 0
+	})
+}
