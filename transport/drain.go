@@ -4,18 +4,48 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
 
+// Disperse refuses further handshakes and closes the sessions with
+// actors.ReasonShutdown one after the other, so that those who take the clients
+// do not get all of them at once: perSecond of them a second, at least 1, or
+// faster if that would take more than three quarters of the time that ctx has.
+// Requests of sessions that are still open are served. It returns when the last
+// is being closed, or with ctx's error. Close is to follow.
+func (h *Handler) Disperse(ctx context.Context, perSecond int) error {
+	h.mu.Lock()
+	h.dispersing = true
+	h.mu.Unlock()
+
+	sessions, _ := h.all()
+	over := time.Duration(len(sessions)) * time.Second / time.Duration(max(1, perSecond))
+	if end, ok := ctx.Deadline(); ok {
+		over = min(over, time.Until(end)*3/4)
+	}
+	begun := time.Now()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for i, s := range sessions {
+		next.Reset(time.Until(begun.Add(over * time.Duration(i) / time.Duration(len(sessions)))))
+		select {
+		case <-next.C:
+			s.Close(actors.ReasonShutdown)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // Close refuses further handshakes, closes every session with
-// actors.ReasonShutdown, ends what it forwards to other nodes, and returns when the last goroutine and request of the
-// handler have ended. When ctx ends before that, what is left is cut off and the
-// error is ctx's. Connection.Closed has been
-// called for every session when it returns. It may be called more than once.
-//
-// It does not spread the closing over time. Whoever wants that closes sockets
-// at its own pace before.
+// actors.ReasonShutdown, all at once (see Disperse), ends what it forwards to
+// other nodes, and returns when the last goroutine and request of the handler
+// have ended. When ctx ends before that, what is left is cut off and the error
+// is ctx's. Connection.Closed has been called for every session when it returns.
+// It may be called more than once.
 func (h *Handler) Close(ctx context.Context) error {
 	h.mu.Lock()
 	if !h.closing {
@@ -104,7 +134,7 @@ func (h *Handler) untrack(ws *webSocket) {
 func (h *Handler) add(s *session) Refusal {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing || h.sessions[s.sid] != nil {
+	if h.closing || h.dispersing || h.sessions[s.sid] != nil {
 		return RefusedDraining
 	}
 	if h.relieves(ReliefRefuse) {

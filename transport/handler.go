@@ -41,14 +41,15 @@ type Handler struct {
 	deflaters deflaters
 	scratch   scratchPool
 
-	mu       sync.Mutex // leaf lock; guards the following
-	admitted admission
-	sessions map[string]*session
-	sockets  map[*webSocket]struct{} // whose reader has not ended
-	tunnels  map[*tunnel]struct{}    // of which a direction has not ended
-	active   int                     // requests being served
-	closing  bool                    // Close was called: no session is opened
-	idle     chan struct{}           // closed when closing and nothing is left; nil before Close
+	mu         sync.Mutex // leaf lock; guards the following
+	admitted   admission
+	sessions   map[string]*session
+	sockets    map[*webSocket]struct{} // whose reader has not ended
+	tunnels    map[*tunnel]struct{}    // of which a direction has not ended
+	active     int                     // requests being served
+	closing    bool                    // Close was called: no session is opened
+	dispersing bool                    // Disperse was called: no session is opened
+	idle       chan struct{}           // closed when closing and nothing is left; nil before Close
 }
 
 // New returns a handler that gives every connection it accepts to gate. It

@@ -122,6 +122,41 @@ func TestCloseEndsEverySessionAndRefusesMore(t *testing.T) {
 	}
 }
 
+func TestDisperseClosesSessionsOneAfterTheOther(t *testing.T) {
+	s := serve(t, Config{CloseTimeout: 2 * time.Second})
+	clients := make([]*rawSocket, 4)
+	for i := range clients {
+		clients[i], _ = s.enterWebSocket()
+	}
+	polling := s.enter()
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { done <- s.handler.Disperse(ctx, 1) }()
+	eventually(t, "the first is closed", func() bool { return s.handler.Stats().Closed[actors.ReasonShutdown] == 1 })
+	if r := s.must("GET", s.url("transport=polling"), ""); r.status != 503 || r.header.Get("Retry-After") == "" {
+		t.Errorf("handshake answered %d %v", r.status, r.header)
+	}
+	if n := s.handler.Stats(); n.Polling+n.WebSocket != 4 {
+		t.Errorf("after the first %d are open", n.Polling+n.WebSocket)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("cut short: %v", err)
+	}
+
+	// With a second left it does not take five.
+	hurry, end := context.WithTimeout(context.Background(), time.Second)
+	defer end()
+	if err := s.handler.Disperse(hurry, 1); err != nil {
+		t.Errorf("in a hurry: %v", err)
+	}
+	polling.wantGet(200, "1")
+	eventually(t, "all are closed", func() bool { return s.handler.Stats().Closed[actors.ReasonShutdown] == 5 })
+	if err := s.handler.Close(context.Background()); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
 func TestCloseCutsWhatIsLeftWhenItsContextEnds(t *testing.T) {
 	s := serve(t, Config{CloseTimeout: time.Hour})
 	_, mute := s.enterWebSocket() // never answers the close frame

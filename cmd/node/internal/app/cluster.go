@@ -119,8 +119,8 @@ func (s *server) clusterPart() part {
 	}
 }
 
-// drainPart hands the rooms of the server to others, before its clients are sent
-// away: those of other servers notice a pause at most.
+// drainPart hands the rooms of the server to others, and then its clients, a few
+// at a time. Those of other servers notice a pause at most.
 func (s *server) drainPart() part {
 	return part{
 		name:  "rooms",
@@ -128,6 +128,9 @@ func (s *server) drainPart() part {
 		stop: func(limit context.Context) error {
 			if err := s.node.Drain(limit); err != nil {
 				s.log.Warn("rooms end here that should have moved", "error", err) // members come back to them elsewhere
+			}
+			if err := s.transport.Disperse(limit, s.cfg.Cluster.Disperse); err != nil {
+				s.log.Warn("clients are sent away all at once", "error", err)
 			}
 			return nil
 		},

@@ -86,8 +86,9 @@ func (s *server) logger(part string) *slog.Logger {
 }
 
 // parts lists what the server is made of, in the order of starting. At the end
-// the server says that it is not ready, accepts nobody, closes its sessions so
-// that stock clients come back elsewhere, and lets its rooms end.
+// the server says that it is not ready, hands its rooms and clients to others,
+// accepts nobody, closes its sessions so that stock clients come back elsewhere,
+// and lets its rooms end.
 func (s *server) parts() []part {
 	parts := []part{s.telemetryPart()}
 	if s.cfg.Admin.Listen != "" {
