@@ -50,6 +50,9 @@ func (s *server) tls(c config.TLS) (*tls.Config, error) {
 // of the configuration: net/http sets up the server's own TLSConfig while it
 // begins to serve.
 func address(c config.TLS, addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
 	if c.Cert != "" {
 		return "https://" + addr.String() + "/"
 	}

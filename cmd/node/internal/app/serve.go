@@ -100,7 +100,10 @@ func (s *server) parts() []part {
 	case s.cfg.Store != "":
 		parts = append(parts, s.storePart())
 	}
-	parts = append(parts, s.nodePart(), s.sessionsPart(), s.memoryPart(), s.publicPart())
+	parts = append(parts, s.nodePart(), s.sessionsPart(), s.memoryPart())
+	if !s.clustered() || s.cfg.Cluster.Role != "rooms" {
+		parts = append(parts, s.publicPart())
+	}
 	if s.clustered() {
 		parts = append(parts, s.drainPart())
 	}

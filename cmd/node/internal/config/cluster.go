@@ -42,7 +42,7 @@ type Cluster struct {
 	Web       Address       `key:"web" default:"127.0.0.1:0" doc:"Where other nodes reach this one over HTTP."`
 	Advertise string        `key:"advertise" doc:"Host by which other nodes reach both. Empty means the one of cluster.listen."`
 	Certs     string        `key:"certs" doc:"Directory with the certificates of this node, as parlor certs makes them. Without, nodes reach each other on this machine alone."`
-	Role      string        `key:"role" default:"both" oneof:"both,gateway" doc:"gateway holds sockets and no rooms."`
+	Role      string        `key:"role" default:"both" oneof:"both,gateway,rooms" doc:"gateway holds sockets and no rooms; rooms holds rooms and does not listen for clients."`
 	Disperse  int           `key:"disperse" default:"500" min:"1" max:"1000000" doc:"How many clients a node that stops sends to the others each second; more if it would take more than three quarters of stop_within."`
 	Lease     time.Duration `key:"lease" default:"5s" min:"1s" max:"1m" doc:"How long a node that has fallen silent is still counted on. All nodes should have the same."`
 }

@@ -2,11 +2,14 @@ package faults
 
 import (
 	"context"
+	"encoding/json"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
-
+	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
 )
 
@@ -166,4 +169,42 @@ func TestHowLongARoomStandsStill(t *testing.T) {
 	l.nodes[1].Kill()
 	a.goOn(servers[0], servers[1])
 	l.report("a node was killed, members elsewhere", a.pauses(servers[0], servers[1]))
+}
+
+// TestRolesOfNodes: sockets are where clients connect, rooms are where rooms may
+// be, and who holds rooms only does not listen.
+func TestRolesOfNodes(t *testing.T) {
+	l := newLab(t, 0)
+	gateway, home := l.add("--cluster-role", "gateway"), l.add("--cluster-role", "rooms")
+	l.balancer.Set(gateway.Public())
+	c := newCrowd(t, "hall", rooms, guests, everySay, func(int) ([]string, transporttest.Transport) {
+		return []string{"http://" + gateway.Public()}, transporttest.WebSocket
+	})
+	c.flows(30 * time.Second)
+	c.check()
+	if n := awake(t, gateway); n != 0 {
+		t.Errorf("%d rooms are on the gateway", n)
+	}
+	if n := awake(t, home); n != rooms {
+		t.Errorf("%d rooms are on the node for rooms, want %d", n, rooms)
+	}
+	if conn, err := net.Dial("tcp", home.Public()); err == nil {
+		conn.Close()
+		t.Error("the node for rooms listens for clients")
+	}
+}
+
+// awake is how many rooms a node holds.
+func awake(t *testing.T, n *fleet.Node) int {
+	t.Helper()
+	r, err := http.Get("http://" + n.Admin() + "/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var stats struct{ Node struct{ Rooms int } }
+	if err := json.NewDecoder(r.Body).Decode(&stats); err != nil {
+		t.Fatal(err)
+	}
+	return stats.Node.Rooms
 }

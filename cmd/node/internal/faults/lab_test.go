@@ -52,16 +52,16 @@ func newLab(t *testing.T, nodes int) *lab {
 }
 
 // add starts one node more.
-func (l *lab) add() *fleet.Node {
+func (l *lab) add(args ...string) *fleet.Node {
 	l.t.Helper()
 	n, err := fleet.NewNode(fleet.Config{
 		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: program(l.t), Env: []string{nodeEnv + "=1"},
-		Args: []string{
+		Args: append([]string{
 			"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off",
 			"--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0",
 			// A client that polled and vanished is missed soon.
 			"--transport-ping-interval", "2s", "--transport-ping-timeout", "3s",
-		},
+		}, args...),
 	})
 	if err != nil {
 		l.t.Fatal(err)
