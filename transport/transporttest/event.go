@@ -18,9 +18,15 @@ type Event struct {
 	Attachments [][]byte
 
 	ns    *Namespace
+	pid   string
 	id    uint64
 	hasID bool
 }
+
+// PID is the namespace's when the event came: another one than that of the
+// event before if the server has told in between, in place, that something is
+// missing.
+func (e Event) PID() string { return e.pid }
 
 // Decode decodes argument i.
 func (e Event) Decode(i int, v any) error {
@@ -183,13 +189,20 @@ func (ns *Namespace) event(p *socketio.Packet) error {
 	if err != nil {
 		return fmt.Errorf("event of %s: %w", ns.name, err)
 	}
-	e := Event{Name: name, Args: args, Attachments: p.Attachments, ns: ns, id: p.ID, hasID: p.HasID}
 	ns.mu.Lock()
+	e := Event{Name: name, Args: args, Attachments: p.Attachments, ns: ns, pid: ns.pid, id: p.ID, hasID: p.HasID}
 	f := ns.handlers[name]
 	ns.mu.Unlock()
 	if f != nil {
 		f(e)
 		return nil
+	}
+	select { // behind an event that was dropped none is handed on
+	case <-ns.left:
+		return nil
+	case <-ns.client.ending:
+		return nil
+	default:
 	}
 	select { // a full queue stops the reader, until nobody wants it any more
 	case ns.events <- e:

@@ -1,47 +1,55 @@
 package lasting
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // TestAKilledServerKeepsWhatItsClientsWereAnswered kills parlor serve with
-// SIGKILL, over the embedded store, while clients write over every transport,
-// and starts it again, also before it has started. Clients come back by
-// themselves and send again what was not acknowledged. In the end every line
-// is there once, where its acknowledgement said; nobody was told or shown
-// anything that is not there; and what each was told has no gap.
+// SIGKILL while clients write over every transport, and starts it again, also
+// before it has started. Clients come back by themselves and send again what
+// was not acknowledged. In the end every line is there once, where its
+// acknowledgement said; nobody was told or shown anything that is not there;
+// and what each was told has no gap.
 func TestAKilledServerKeepsWhatItsClientsWereAnswered(t *testing.T) {
+	t.Run("over the embedded store", func(t *testing.T) {
+		killServer(t, *killsFlag, startServer(t, "", "--store", t.TempDir()))
+	})
+	t.Run("over Redis", func(t *testing.T) {
+		redis := testenv.StartRedis(t)
+		// A room is taken from a killed process once its lease has ended.
+		killServer(t, max(2, *killsFlag/4), startServer(t, "", "--redis", redis.URL(), "--cluster-lease", "2s"))
+	})
+}
+
+// killServer kills a server so often, starts it again, and audits.
+func killServer(t *testing.T, times int, server *fleet.Node) {
+	t.Helper()
 	seed := drawSeed(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	server := startServer(t)
 	c := begin(t, "http://"+server.Public(), seed)
-	early := 0
-	for range kills {
+	for killed := 1; killed < times; killed++ {
 		c.await(1 + rnd.IntN(400))
 		server.Kill()
-		for rnd.IntN(4) == 0 {
-			early++
+		for ; killed < times-1 && rnd.IntN(4) == 0; killed++ {
 			launch(t, server)
 			pause(t.Context(), time.Duration(rnd.Int64N(int64(startTime))))
 			server.Kill()
 		}
-		launch(t, server)
-		if err := server.Ready(); err != nil {
-			t.Fatal(err)
-		}
+		start(t, server)
 	}
 	held := c.finish()
 	c.stop()
 	server.Kill()
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
+	start(t, server)
 	lines := 0
 	for room, before := range held {
 		after := read(t, c.url, room)
@@ -50,8 +58,8 @@ func TestAKilledServerKeepsWhatItsClientsWereAnswered(t *testing.T) {
 		}
 		lines += len(after)
 	}
-	c.audit(held)
-	c.report(t, kills+early+1, lines)
+	c.audit(held, nil)
+	c.report(t, times, lines)
 }
 
 // startTime is about what the program takes to start.
@@ -60,37 +68,55 @@ const startTime = 300 * time.Millisecond
 // report logs how much was done, and fails the test if that shows nothing.
 func (c *crowd) report(t *testing.T, killed, lines int) {
 	t.Helper()
-	var resent, resumed, began, cuts int
-	for _, s := range c.all {
-		resent += s.resent
-		resumed += s.resumed
-		began += s.began
-		cuts += s.cuts
-	}
-	t.Logf("%d kills, %d lines, %d sent again; %d stays resumed, %d began, %d were told that they missed something", killed, lines, resent, resumed, began, cuts)
-	if resent == 0 || resumed == 0 {
+	sum := c.tally()
+	t.Logf("%d kills, %d lines, %v", killed, lines, sum)
+	if sum.resent == 0 || sum.resumed == 0 {
 		t.Error("no command was sent again, or no stay went on: nothing is shown")
 	}
-	if cuts > 0 {
-		t.Errorf("%d stays were cut, though seats outlive the process and all events were kept", cuts)
+	if sum.cuts > 0 {
+		t.Errorf("%d stays were cut, though seats outlive the process and all events were kept", sum.cuts)
 	}
 }
 
-// startServer starts the test binary as a server over an empty store.
-func startServer(t *testing.T) *fleet.Node {
+// tally is what scribes went through.
+type tally struct{ resent, resumed, began, cuts int }
+
+func (s tally) String() string {
+	return fmt.Sprintf("%d sent again; %d stays resumed, %d began, %d were told that they missed something", s.resent, s.resumed, s.began, s.cuts)
+}
+
+// tally adds up. The crowd must have stopped.
+func (c *crowd) tally() (sum tally) {
+	for _, s := range c.all {
+		sum.resent += s.resent
+		sum.resumed += s.resumed
+		sum.began += s.began
+		sum.cuts += s.cuts
+	}
+	return sum
+}
+
+// startServer starts the test binary as a server that keeps rooms at a level,
+// where these arguments say.
+func startServer(t *testing.T, level actors.Durability, store ...string) *fleet.Node {
 	t.Helper()
 	n, err := fleet.NewNode(fleet.Config{
-		Name: "server", Binary: os.Args[0], Env: append([]string{nodeEnv + "=1"}, authEnv...),
-		Args: []string{"--store", t.TempDir(), "--playground", "off", "--transport-max-per-address", "0"},
+		Name: "server", Binary: os.Args[0], Env: append([]string{nodeEnv + "=1", levelEnv + "=" + string(level)}, authEnv...),
+		Args: append(store, "--playground", "off", "--transport-max-per-address", "0"),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Kill)
+	start(t, n)
+	return n
+}
+
+func start(t *testing.T, n *fleet.Node) {
+	t.Helper()
 	if err := n.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return n
 }
 
 func launch(t *testing.T, n *fleet.Node) {

@@ -56,9 +56,10 @@ func (l *ledger) Look(t *actors.Turn, _ int) ([]line, error) {
 	return l.Read(t, 0)
 }
 
-func ledgerKind() actors.Behavior {
+// ledgerKind is ledgers that are kept at a level; the empty one is the default.
+func ledgerKind(level actors.Durability) actors.Behavior {
 	k := actors.NewKind("ledger", func() *ledger { return new(ledger) }, actors.KindConfig{
-		Create: actors.CreateAnyone, ResumeWithin: time.Minute, ResumeEvents: 20_000, ResumeBytes: 16 << 20,
+		Create: actors.CreateAnyone, Durability: level, ResumeWithin: time.Minute, ResumeEvents: 20_000, ResumeBytes: 16 << 20,
 	})
 	actors.OnAck(k, "write", (*ledger).Write)
 	actors.OnAck(k, "read", (*ledger).Read)

@@ -39,7 +39,7 @@ func serveOver(t *testing.T, store actors.Store) string {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	n, err := node.New(node.Config{
-		Kinds: []actors.Behavior{ledgerKind()}, Authenticator: byName{}, Store: store, Limits: node.NoLimits(), Logger: log,
+		Kinds: []actors.Behavior{ledgerKind("")}, Authenticator: byName{}, Store: store, Limits: node.NoLimits(), Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)

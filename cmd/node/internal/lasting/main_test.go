@@ -16,10 +16,17 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
 )
 
-// nodeEnv makes the test binary a node: parlor serve, with ledgers.
-const nodeEnv = "PARLOR_TEST_LASTING_NODE"
+// nodeEnv makes the test binary a node: parlor serve, with ledgers that are
+// kept at the level levelEnv.
+const (
+	nodeEnv  = "PARLOR_TEST_LASTING_NODE"
+	levelEnv = "PARLOR_TEST_LASTING_LEVEL"
+)
 
-var seedFlag = flag.Uint64("seed", 0, "what random choices begin with; 0 draws one")
+var (
+	seedFlag  = flag.Uint64("seed", 0, "what random choices begin with; 0 draws one")
+	killsFlag = flag.Int("kills", kills, "how often a server is killed")
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(nodeEnv) != "" {
@@ -31,10 +38,12 @@ func TestMain(m *testing.M) {
 func serve() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	os.Unsetenv(nodeEnv) // the program would not know the variable
+	level := actors.Durability(os.Getenv(levelEnv))
+	os.Unsetenv(nodeEnv) // the program would not know the variables
+	os.Unsetenv(levelEnv)
 	main := app.Main{
 		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
-		Kinds: []actors.Behavior{ledgerKind()},
+		Kinds: []actors.Behavior{ledgerKind(level)},
 	}
 	if err := main.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -35,16 +35,33 @@ type scribe struct {
 	mu       sync.Mutex // guards the following
 	pid      string
 	offset   string
-	acked    []int // where each of its lines stands
-	sent     bool  // the line after those has been sent before
-	told     int   // the last line it was told of; -1 if that may be any
-	count    int   // of lines, as the state it was shown has it
+	acked    []acknowledged // each of its lines
+	sent     bool           // the line after those has been sent before
+	told     int            // the last line it was told of; -1 if that may be any
+	count    int            // of lines, as the state it was shown has it
 	heard    map[int]line
 	resent   int
 	resumed  int // stays that went on
 	began    int // stays that began because no answer had come to tell it of the one before
 	cuts     int // times it was told that it missed something
 	problems []string
+}
+
+// acknowledged is what a scribe was answered to a line.
+type acknowledged struct {
+	at    int // where it stands
+	when  time.Time
+	doubt bool // it has been told since that it missed something, or came back without having heard of the line
+}
+
+// doubts takes what was answered so far, for all lines from one on, to be as
+// the store has it: lost, perhaps.
+func (s *scribe) doubts(from int) {
+	for i := range s.acked {
+		if s.acked[i].at >= from {
+			s.acked[i].doubt = true
+		}
+	}
 }
 
 func (s *scribe) problem(format string, args ...any) {
@@ -84,7 +101,9 @@ func (s *scribe) visit(ctx context.Context) {
 		}
 		return
 	}
+	s.mu.Lock()
 	s.admitted(ns.PID())
+	s.mu.Unlock()
 	work, end := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -95,18 +114,19 @@ func (s *scribe) visit(ctx context.Context) {
 
 func mayRetry(code string) bool { return code == "unavailable" || code == "overloaded" }
 
+// admitted notes how it was taken in: its pid says whether its stay goes on.
 func (s *scribe) admitted(pid string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch s.pid {
 	case "":
 		s.began++
 		s.told = -1
 	case pid:
 		s.resumed++
-	default:
+		s.doubts(s.told + 1)
+	default: // what it knows of the room is past
 		s.cuts++
-		s.told = -1
+		s.told, s.count, s.heard = -1, 0, make(map[int]line)
+		s.doubts(0)
 	}
 	s.pid = pid
 }
@@ -160,7 +180,7 @@ func (s *scribe) answered(n int, answer transporttest.Event) {
 	defer s.mu.Unlock()
 	var at int
 	if err := answer.Decode(0, &at); err == nil {
-		s.acked = append(s.acked, at)
+		s.acked = append(s.acked, acknowledged{at: at, when: time.Now()})
 		s.sent = false
 		s.onAck()
 		return
@@ -191,6 +211,9 @@ func (s *scribe) listen(ctx context.Context, ns *transporttest.Namespace) {
 func (s *scribe) hear(e transporttest.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e.PID() != s.pid {
+		s.admitted(e.PID()) // in place
+	}
 	var offset string
 	if len(e.Args) > 0 && json.Unmarshal(e.Args[len(e.Args)-1], &offset) == nil {
 		s.offset = offset // as stock clients do
@@ -242,6 +265,13 @@ func (s *scribe) toldOf(w written) {
 	}
 	s.heard[w.At] = w.line
 	s.told = w.At
+}
+
+// knowsOf reports whether it was told of a line, or began behind it.
+func (s *scribe) knowsOf(at int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told >= at || s.told < 0 && s.count > at
 }
 
 // status is one line for a test that waits in vain.
