@@ -23,17 +23,19 @@ const (
 // authEnv has a node check tokens.
 var authEnv = []string{"PARLOR_AUTH_ISSUER=" + issuer, "PARLOR_AUTH_AUDIENCE=" + audience, "PARLOR_AUTH_KEY=" + secret}
 
+// token is for a client of that name. Any goroutine may call it.
 func token(t *testing.T, subject string) string {
 	t.Helper()
 	key, err := jwtauth.ParseSigningKey("", jwtauth.HS256, []byte(secret))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return ""
 	}
 	text, err := key.Sign(jwtauth.Token{
 		Issuer: issuer, Audience: audience, Subject: subject, Issued: time.Now(), Expires: time.Now().Add(12 * time.Hour),
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return text
 }

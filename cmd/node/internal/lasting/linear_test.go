@@ -19,7 +19,9 @@ import (
 	"github.com/parlor-rooms/parlor/actors/node"
 	"github.com/parlor-rooms/parlor/actors/store/memory"
 	"github.com/parlor-rooms/parlor/actors/store/storetest"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
 	"github.com/parlor-rooms/parlor/transport"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // byName takes everybody for who they say they are.
@@ -70,17 +72,20 @@ func serveOver(t *testing.T, store actors.Store) string {
 
 // testify has witnesses ask servers, and returns what they noted: a last look
 // at each room included.
-func testify(t *testing.T, seed uint64, read string, servers ...string) *history {
+func testify(t *testing.T, seed uint64, read string, pace time.Duration, servers ...string) *history {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	defer cancel()
 	h := new(history)
+	summon := func(id, room int, servers ...string) *witness {
+		return &witness{
+			history: h, id: id, room: fmt.Sprintf("/ledger/r%d", room), servers: servers, read: read,
+			rnd: rand.New(rand.NewPCG(seed, uint64(id))), pace: pace, token: token(t, fmt.Sprint("w", id)),
+		}
+	}
 	var wait sync.WaitGroup
 	for i := range rooms * scribes {
-		w := &witness{
-			history: h, id: i, room: fmt.Sprintf("/ledger/r%d", i%rooms), servers: servers, read: read,
-			rnd: rand.New(rand.NewPCG(seed, uint64(i))),
-		}
+		w := summon(i, i%rooms, servers...)
 		wait.Go(func() {
 			if err := w.live(ctx, questions); err != nil {
 				t.Errorf("witness %d: %v", i, err)
@@ -89,7 +94,7 @@ func testify(t *testing.T, seed uint64, read string, servers ...string) *history
 	}
 	wait.Wait()
 	for r := range rooms {
-		w := &witness{history: h, id: -1 - r, room: fmt.Sprintf("/ledger/r%d", r), servers: servers[:1], read: read, rnd: rand.New(rand.NewPCG(seed, 0))}
+		w := summon(-1-r, r, servers[0])
 		if err := w.ask(ctx, asked{room: w.room}, true); err != nil {
 			t.Errorf("the last look at %s: %v", w.room, err)
 		}
@@ -112,7 +117,7 @@ func faults(seed uint64) storetest.Faults {
 func TestClientsOfARoomSeeOneOrderOfTurns(t *testing.T) {
 	seed := drawSeed(t)
 	store := storetest.WithFaults(memory.New(memory.Config{}), faults(seed))
-	h := testify(t, seed, "read", serveOver(t, store))
+	h := testify(t, seed, "read", 0, serveOver(t, store))
 	h.expect(t, porcupine.Ok)
 	t.Logf("the store's calls met %v", store.Met())
 }
@@ -124,16 +129,59 @@ func TestClientsOfARoomSeeOneOrderOfTurns(t *testing.T) {
 func TestTwoOwnersAreOneRoom(t *testing.T) {
 	seed := drawSeed(t)
 	store := storetest.WithFaults(memory.New(memory.Config{}), faults(seed))
-	h := testify(t, seed, "look", serveOver(t, store), serveOver(t, store))
+	h := testify(t, seed, "look", 0, serveOver(t, store), serveOver(t, store))
 	h.expect(t, porcupine.Ok)
 	t.Logf("the store's calls met %v", store.Met())
+}
+
+// TestRoomsOfKilledNodesAreOneRoomEach: two processes over one Redis are killed
+// with SIGKILL, now one, now the other, and Redis too, which has fsynced what
+// it has answered. Rooms go to and fro between them, and what clients ask and
+// are answered is one turn after the other.
+func TestRoomsOfKilledNodesAreOneRoomEach(t *testing.T) {
+	seed := drawSeed(t)
+	rnd := rand.New(rand.NewPCG(seed, math.MaxUint64))
+	redis := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	var nodes []*fleet.Node
+	var servers []string
+	for range 2 {
+		n := startServer(t, actors.DurabilityRedisFsync, "--redis", redis.URL(), "--cluster-lease", "2s")
+		nodes, servers = append(nodes, n), append(servers, "http://"+n.Public())
+	}
+	histories := make(chan *history, 1)
+	var asking sync.WaitGroup
+	t.Cleanup(asking.Wait)
+	asking.Go(func() { histories <- testify(t, seed, "read", 200*time.Millisecond, servers...) })
+	killed := make(map[string]int)
+	for {
+		select {
+		case h := <-histories:
+			t.Logf("killed: %v", killed)
+			if killed["node 0"] == 0 || killed["node 1"] == 0 {
+				t.Error("not both were killed: nothing is shown")
+			}
+			h.expect(t, porcupine.Ok)
+			return
+		case <-time.After(time.Duration(rnd.IntN(600)) * time.Millisecond):
+		}
+		if rnd.IntN(5) == 0 {
+			killed["Redis"]++
+			redis.Kill()
+			redis.Start()
+			continue
+		}
+		i := (killed["node 0"] + killed["node 1"]) % 2
+		killed[fmt.Sprint("node ", i)]++
+		nodes[i].Kill()
+		start(t, nodes[i])
+	}
 }
 
 // TestAStoreThatForgetsIsFoundOut: the checks above see it when what was
 // acknowledged is not kept.
 func TestAStoreThatForgetsIsFoundOut(t *testing.T) {
 	seed := drawSeed(t)
-	h := testify(t, seed, "read", serveOver(t, &forgetful{Store: memory.New(memory.Config{})}))
+	h := testify(t, seed, "read", 0, serveOver(t, &forgetful{Store: memory.New(memory.Config{})}))
 	h.expect(t, porcupine.Illegal)
 }
 

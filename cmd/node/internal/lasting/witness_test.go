@@ -19,6 +19,8 @@ type witness struct {
 	servers []string // most often the first
 	read    string   // the event that reads all lines
 	rnd     *rand.Rand
+	pace    time.Duration // pause before a question: up to this much
+	token   string        // for servers that ask for one
 
 	n      int
 	client *transporttest.Client // nil: not connected
@@ -37,6 +39,7 @@ var (
 func (w *witness) live(ctx context.Context, ops int) error {
 	defer w.drop()
 	for range ops {
+		pause(ctx, time.Duration(w.rnd.Int64N(int64(w.pace)+1)))
 		in := asked{room: w.room}
 		if w.rnd.IntN(3) > 0 {
 			in.write, in.line = true, line{fmt.Sprint("w", w.id), w.n}
@@ -130,7 +133,7 @@ func (w *witness) connect(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		auth := map[string]string{"name": fmt.Sprint("w", w.id)}
+		auth := map[string]string{"name": fmt.Sprint("w", w.id), "token": w.token}
 		if w.pid != "" && w.rnd.IntN(2) == 0 {
 			auth["pid"] = w.pid
 		}
@@ -145,7 +148,8 @@ func (w *witness) connect(ctx context.Context) error {
 	return nil
 }
 
-// enter tries to enter; that it was asked to come again is no error.
+// enter tries to enter; that nobody is there, or that it was asked to come
+// again, is no error.
 func (w *witness) enter(ctx context.Context, server string, auth map[string]string) error {
 	dial, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
@@ -153,7 +157,8 @@ func (w *witness) enter(ctx context.Context, server string, auth map[string]stri
 		Skip: func(m []byte) bool { return len(m) > 0 && m[0] == '2' }, // events: they are the scribes' affair
 	})
 	if err != nil {
-		return err
+		pause(ctx, 10*time.Millisecond)
+		return nil
 	}
 	ns, err := client.Connect(dial, w.room, auth)
 	if err == nil {

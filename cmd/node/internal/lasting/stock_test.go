@@ -1,0 +1,72 @@
+package lasting
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+// TestStockClientsMissNothingWhateverBreaks: stock JavaScript clients over
+// WebSocket, polling, and from one to the other, write and listen in a room
+// while their connections are cut at random points and the server is killed or
+// stopped, and started again. What each is told is contiguous, or it is told
+// that something is missing, which there is no reason for; every line stands
+// once where it was acknowledged, though the clients send it again.
+func TestStockClientsMissNothingWhateverBreaks(t *testing.T) {
+	seed := drawSeed(t)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	server := startServer(t, "", "--store", t.TempDir())
+	w := layWire(t, server.Public())
+	const room = "/ledger/stock"
+	args := []string{w.url(), room, fmt.Sprint(stockLines), fmt.Sprint(seed)}
+	for i := range 3 {
+		args = append(args, token(t, fmt.Sprintf("js%d", i)))
+	}
+	script := testenv.StartNode(t, "testdata/scribes.mjs", args...)
+	ended := make(chan error, 1)
+	go func() { ended <- script() }() // waited for below
+	cuts, kills, stops := 0, 0, 0
+	for done := false; !done; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = true
+		case <-time.After(time.Duration(50+rnd.IntN(400)) * time.Millisecond):
+			switch n := rnd.IntN(10); {
+			case kills == 0 || n < 2:
+				kills++
+				server.Kill()
+				start(t, server)
+			case cuts == 0 || n < 9:
+				cuts += w.cut(rnd)
+			default:
+				stops++
+				if _, err := server.Stop(patience); err != nil {
+					t.Fatal(err)
+				}
+				start(t, server)
+			}
+		}
+	}
+	t.Logf("%d connections cut, the server killed %d times and stopped %d times", cuts, kills, stops)
+	if cuts == 0 || kills == 0 {
+		t.Error("nothing is shown")
+	}
+	next := make(map[string]int)
+	for at, l := range read(t, "http://"+server.Public(), room) {
+		if l.N != next[l.By] {
+			t.Errorf("line %d is %v, want number %d of it", at, l, next[l.By])
+		}
+		next[l.By] = l.N + 1
+	}
+	for i := range 3 {
+		if name := fmt.Sprintf("js%d", i); next[name] != stockLines {
+			t.Errorf("%d lines of %s are there, %d were acknowledged", next[name], name, stockLines)
+		}
+	}
+}
