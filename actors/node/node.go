@@ -296,17 +296,23 @@ func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
 // run their hook Closing, sockets are closed with ReasonShutdown so that
 // clients reconnect elsewhere. It returns once no goroutine of the node is
 // left, or with an error after Config.DrainTimeout. If the node is expelled
-// from its cluster it stops by itself, with an error that wraps ErrExpelled.
+// from its cluster it stops by itself, soon, with an error that wraps ErrExpelled.
 func (n *Node) Run(ctx context.Context) error {
 	var err error
+	within, words := n.cfg.DrainTimeout, leaveTimeout
 	select {
 	case <-ctx.Done():
 	case why := <-n.out:
 		err = fmt.Errorf("%w: %w", ErrExpelled, why)
+		within, words = min(within, expelledTimeout), expelledTimeout
 	}
-	n.stopOnce.Do(func() { err = errors.Join(err, n.stop()) })
+	n.stopOnce.Do(func() { err = errors.Join(err, n.stop(within, words)) })
 	return err
 }
+
+// expelledTimeout bounds what an expelled node waits for: its rooms are others'
+// by now, and what they have not stored will not be. Nobody waits for its word.
+const expelledTimeout = time.Second
 
 func (n *Node) expel(why error) {
 	select {
@@ -315,7 +321,9 @@ func (n *Node) expel(why error) {
 	}
 }
 
-func (n *Node) stop() error {
+// stop waits for rooms and connections within a time, and for the cluster to be
+// told within another.
+func (n *Node) stop(within, words time.Duration) error {
 	n.stopping.Store(true)
 	for _, d := range n.shards {
 		n.send(d, closeRooms{})
@@ -328,8 +336,8 @@ func (n *Node) stop() error {
 		c.(*client).expire(actors.ReasonShutdown) // those that are away will not come back here
 		return true
 	})
-	err := n.await(n.cfg.DrainTimeout)
-	n.leave()
+	err := n.await(within)
+	n.leave(words)
 	n.cancel()
 	for _, d := range slices.Concat(n.callers, n.shards, n.fanPIDs()) {
 		_ = n.system.Root.StopFuture(d).Wait()

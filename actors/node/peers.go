@@ -45,12 +45,12 @@ func (n *Node) join(ctx context.Context) error {
 	return nil
 }
 
-// leave ends what join began, and the links.
-func (n *Node) leave() {
+// leave ends what join began, within a time, and the links.
+func (n *Node) leave(within time.Duration) {
 	if !n.clustered() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	if err := n.cfg.Cluster.Leave(ctx); err != nil {
 		n.log.Warn("the cluster was left without a word", "error", err)

@@ -26,6 +26,19 @@ type lab struct {
 	redis    *testenv.Redis
 	nodes    []*fleet.Node
 	balancer *fleet.Balancer
+	wires    []*wires // of the nodes, if the lab was made with them
+	wired    bool
+}
+
+// newWiredLab is newLab with a wire wherever a node can be cut off.
+func newWiredLab(t *testing.T, nodes int) *lab {
+	t.Helper()
+	l := newLab(t, 0)
+	l.wired = true
+	for range nodes {
+		l.add()
+	}
+	return l
 }
 
 func newLab(t *testing.T, nodes int) *lab {
@@ -54,14 +67,20 @@ func newLab(t *testing.T, nodes int) *lab {
 // add starts one node more.
 func (l *lab) add(args ...string) *fleet.Node {
 	l.t.Helper()
+	to := []string{"--redis", l.redis.URL()}
+	if l.wired {
+		var w *wires
+		w, to = newWires(l.t, l.redis.Addr, len(l.nodes))
+		l.wires = append(l.wires, w)
+	}
 	n, err := fleet.NewNode(fleet.Config{
 		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: program(l.t), Env: []string{nodeEnv + "=1"},
-		Args: append([]string{
-			"--redis", l.redis.URL(), "--cluster-lease", lease.String(), "--playground", "off",
+		Args: slices.Concat([]string{
+			"--cluster-lease", lease.String(), "--playground", "off",
 			"--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0",
 			// A client that polled and vanished is missed soon.
 			"--transport-ping-interval", "2s", "--transport-ping-timeout", "3s",
-		}, args...),
+		}, to, args),
 	})
 	if err != nil {
 		l.t.Fatal(err)

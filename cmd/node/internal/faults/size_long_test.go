@@ -12,6 +12,7 @@ const (
 	everySay    = 4 * time.Second
 	outage      = time.Minute
 	enterWithin = 5 * time.Minute
+	cut         = time.Minute // of links
 	metronomes  = 20
 	resultsFile = "docs/results/faults.txt"
 )

@@ -11,6 +11,7 @@ const (
 	everySay    = 200 * time.Millisecond
 	outage      = 12 * time.Second // of Redis; more than two leases
 	enterWithin = 60 * time.Second
+	cut         = 3 * lease // of links
 	metronomes  = 6
 	resultsFile = ""
 )
