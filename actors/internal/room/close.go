@@ -29,9 +29,13 @@ func (m *Machine) Close(now time.Time, why actors.LeaveReason) {
 
 // Move ends the activation as Close does, except that its members' connections
 // are told to follow the room to where it wakes next, and their clients do not
-// notice where the kind resumes. The room is released before they are told.
+// notice where the kind resumes. The room is released before they are told. It
+// does nothing if that has begun: it is asked for until the room has left.
 func (m *Machine) Move(now time.Time) {
 	m.step(now, func() {
+		if m.moving {
+			return
+		}
 		m.moving = m.phase == open
 		if m.moving && m.journal.lasts && m.resumes() {
 			m.part(actors.ReasonShutdown)
