@@ -123,10 +123,10 @@ func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error)
 }
 
 // reload is load for a room that has hibernated.
-func (a *archive) reload(owned actors.Owned) (room.Loaded, error) {
-	wake, of := a.node.tracing.begin("wake", attribute.String("parlor.room", a.ref.String()))
+func (a *archive) reload() (room.Loaded, error) {
+	wake, of := a.node.tracing.startOrBegin(a.cause, "wake", attribute.String("parlor.room", a.ref.String()))
 	since := time.Now()
-	loaded, err := a.load(owned, of)
+	loaded, err := a.load(a.owned, of)
 	record(a.node.meters.wake, of, since)
 	end(wake, err)
 	return loaded, err
@@ -220,18 +220,23 @@ func (a *archive) destroy(done func(error)) {
 func (a *archive) release(of actors.Trace, done func()) {
 	a.then(func() {
 		defer done()
-		if a.placed || a.owned.Owner == (actors.Owner{}) {
-			return
-		}
-		ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
-		defer cancel()
-		span, _ := a.node.tracing.start(of, "release")
-		err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
-		end(span, err)
-		if err != nil && !errors.Is(err, actors.ErrFenced) {
-			a.node.log.Warn("room was not released", "room", a.ref.String(), "error", err)
-		}
+		a.giveUp(of)
 	})
+}
+
+// giveUp is release, and blocks until it is done.
+func (a *archive) giveUp(of actors.Trace) {
+	if a.placed || a.owned.Owner == (actors.Owner{}) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.node.ctx, releasePatience)
+	defer cancel()
+	span, _ := a.node.tracing.start(of, "release")
+	err := a.node.again(ctx, func(ctx context.Context) error { return a.node.store.Release(ctx, a.ref, a.owned) })
+	end(span, err)
+	if err != nil && !errors.Is(err, actors.ErrFenced) {
+		a.node.log.Warn("room was not released", "room", a.ref.String(), "error", err)
+	}
 }
 
 // settled reports whether an error says what has become of a call, so that it

@@ -22,9 +22,9 @@ func (r receipt) sign(n *Node) {
 	}
 }
 
-// roomBound is a message for a room that arrived from another node.
+// roomBound is a message for a room, on its way through the directory.
 type roomBound struct {
-	from string
+	from string // the node that it came from; empty: this one
 	room actors.RoomRef
 	msg  any // as the room takes it
 }

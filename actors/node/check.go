@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -125,12 +124,12 @@ type (
 		clients []gatewayClient
 	}
 	directoryTable struct {
-		rooms map[actors.RoomRef]*actor.PID
+		awake  map[actors.RoomRef]*actor.PID
+		asleep int
 	}
 	roomTable struct {
 		ref     actors.RoomRef
-		asleep  bool
-		closed  bool         // it is being loaded, or has retired
+		closed  bool         // it is being loaded, falls asleep, or has retired
 		owner   actors.Owner // zero: nobody's, or not yet known
 		members []membership
 		lost    []Disagreement
@@ -155,7 +154,8 @@ func (n *Node) look(ctx context.Context) (*look, error) {
 	}
 	var roomPIDs []*actor.PID
 	for _, d := range directories {
-		for ref, pid := range d.rooms {
+		l.report.Asleep += d.asleep
+		for ref, pid := range d.awake {
 			if !isHub(ref) {
 				roomPIDs = append(roomPIDs, pid)
 			}
@@ -212,7 +212,7 @@ func inspectAll[T any](ctx context.Context, l *look, n *Node, what string, pids 
 func (l *look) compareCounts(n *Node, conns int, directories []directoryTable) {
 	rooms := 0
 	for _, d := range directories {
-		rooms += len(d.rooms)
+		rooms += len(d.awake) + d.asleep
 	}
 	if live := n.live.Load(); live != int64(conns) {
 		l.note(FaultConnections, "", "", fmt.Sprintf("%d more are counted than there are", live-int64(conns)))
@@ -240,10 +240,6 @@ func (l *look) compareMembers(rooms []roomTable, fans []fanTable, conns []connTa
 	inside := set(rooms, func(t roomTable) []membership { return t.members })
 	awake := make(map[actors.RoomRef]bool, len(rooms))
 	for _, r := range rooms {
-		if r.asleep {
-			l.report.Asleep++
-			continue
-		}
 		awake[r.ref] = !r.closed
 		l.report.Rooms++
 		for _, d := range r.lost {
@@ -338,15 +334,24 @@ func (a *fan) table() fanTable {
 }
 
 // table answers an inspection.
-func (d *directory) table() directoryTable { return directoryTable{maps.Clone(d.rooms)} }
+func (d *directory) table() directoryTable {
+	t := directoryTable{awake: make(map[actors.RoomRef]*actor.PID)}
+	for ref, e := range d.rooms {
+		if e.pid == nil {
+			t.asleep++
+		} else {
+			t.awake[ref] = e.pid
+		}
+	}
+	return t
+}
 
 // table answers an inspection.
 func (r *roomActor) table() roomTable {
-	t := roomTable{ref: r.ref, asleep: r.asleep != nil}
-	if t.asleep {
+	t := roomTable{ref: r.ref, closed: r.paused != nil || r.machine.Retired() || !r.machine.Open()}
+	if r.machine == nil {
 		return t
 	}
-	t.closed = r.machine.Retired() || !r.machine.Open()
 	t.owner = r.machine.Owner()
 	r.machine.Connected(func(c wire.ConnRef, member actors.MemberID) {
 		switch {

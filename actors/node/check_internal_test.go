@@ -90,7 +90,7 @@ func TestAPlantedFaultIsFound(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			n.send(tables[0].rooms[room], &wire.Join{Room: room, Conn: wire.ConnRef{Node: "lost", ID: 7}, Member: "ghost", Handshake: &actors.Handshake{}})
+			n.send(tables[0].awake[room], &wire.Join{Room: room, Conn: wire.ConnRef{Node: "lost", ID: 7}, Member: "ghost", Handshake: &actors.Handshake{}})
 		},
 		FaultClientConnection: func(n *Node, c *connection) {
 			n.send(c.pid, clientGone{"/gate", clientOf(n).id})

@@ -10,18 +10,19 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 )
 
-// directory knows the rooms of its shard that are in memory, and wakes them.
-// It owns the map from room to address.
+// directory knows the rooms of its shard that are in memory or hibernate, and
+// wakes them. It owns the map from room to address; the address of a room whose
+// kind hibernates is the directory itself.
 type directory struct {
 	node     *Node
 	self     *actor.PID
-	rooms    map[actors.RoomRef]*actor.PID
+	rooms    map[actors.RoomRef]*resident
+	later    []chore // for rooms that sleep
 	stopping bool
 
 	// Of a node that is one of many.
 	away   map[actors.RoomRef]string // nodes that have rooms, as far as was heard; at most maxAway
 	asking map[actors.RoomRef]*asking
-	owned  map[actors.RoomRef]actors.Owned // rooms of this node as the cluster has claimed them
 }
 
 // asking is what waits for Cluster.Locate.
@@ -72,9 +73,8 @@ const misledPause = 25 * time.Millisecond
 
 func newDirectory(n *Node) *directory {
 	return &directory{
-		node: n, rooms: make(map[actors.RoomRef]*actor.PID),
+		node: n, rooms: make(map[actors.RoomRef]*resident),
 		away: make(map[actors.RoomRef]string), asking: make(map[actors.RoomRef]*asking),
-		owned: make(map[actors.RoomRef]actors.Owned),
 	}
 }
 
@@ -94,13 +94,17 @@ func (d *directory) Receive(ctx actor.Context) {
 				delete(d.away, room)
 			}
 		}
-		for _, pid := range d.rooms {
-			ctx.Send(pid, msg)
-		}
+		d.nodeLost(msg)
+	case chores:
+		d.work()
+	case *drowsy:
+		d.drowsy(msg)
+	case *sleeps:
+		d.sleeps(msg)
 	case *retire:
-		if pid := d.rooms[msg.room]; pid != nil && pid.Equal(msg.pid) {
+		if e := d.rooms[msg.room]; e.at(msg.pid) {
 			delete(d.rooms, msg.room)
-			d.release(msg.room)
+			d.node.givenUp(msg.room, e)
 			ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{msg.room})
 		}
 		ctx.Send(msg.pid, retired{})
@@ -109,65 +113,68 @@ func (d *directory) Receive(ctx actor.Context) {
 	case inspect:
 		msg.answers <- d.table()
 	case trimHistory:
-		for _, pid := range d.rooms {
-			ctx.Send(pid, msg)
+		for _, e := range d.rooms {
+			if e.pid != nil {
+				ctx.Send(e.pid, msg)
+			}
 		}
 	case closeRooms:
-		d.stopping = true
-		for _, pid := range d.rooms {
-			ctx.Send(pid, closeRoom{actors.ReasonShutdown})
-		}
+		d.close()
 	}
 }
 
 func (d *directory) locate(l *locate) {
-	switch pid := d.rooms[l.room]; {
-	case pid != nil:
-		d.node.send(l.from, &located{room: l.room, pid: pid})
+	switch e := d.rooms[l.room]; {
+	case e != nil:
+		d.answer(l, e, "", nil)
 	case d.node.clustered():
 		d.locateAmongMany(l)
 	case l.peek:
 		d.node.send(l.from, &unreachable{room: l.room})
 	default:
-		pid, err := d.wake(l.room, d.node.epoch.Add(1), actors.Owned{}, l.trace)
-		d.answer(l, pid, "", err)
+		e, err := d.wake(activation{ref: l.room, epoch: d.node.epoch.Add(1), trace: l.trace})
+		d.answer(l, e, "", err)
 	}
 }
 
-func (d *directory) answer(l *locate, pid *actor.PID, node string, err *actors.Error) {
-	if pid == nil && node == "" {
+func (d *directory) answer(l *locate, e *resident, node string, err *actors.Error) {
+	at := &located{room: l.room, node: node}
+	switch kind := d.node.kinds[l.room.Kind]; {
+	case e == nil && node == "":
 		d.node.send(l.from, &unreachable{l.room, err})
 		return
+	case e != nil && kind != nil && kind.Config().HibernateAfter > 0:
+		at.pid, at.directory = d.self, true
+	case e != nil:
+		at.pid = e.pid
 	}
-	d.node.send(l.from, &located{l.room, pid, node})
+	d.node.send(l.from, at)
 }
 
-// release gives up what the cluster has claimed for this node.
-func (d *directory) release(ref actors.RoomRef) {
-	if o, ok := d.owned[ref]; ok {
-		delete(d.owned, ref)
-		d.node.cfg.Cluster.Release(ref, o)
+// givenUp tells the cluster that a room has left the memory of this node.
+func (n *Node) givenUp(ref actors.RoomRef, e *resident) {
+	if n.clustered() {
+		n.cfg.Cluster.Release(ref, e.owned)
 	}
 }
 
 // wake starts a room on this node.
-func (d *directory) wake(ref actors.RoomRef, epoch uint64, owned actors.Owned, of actors.Trace) (*actor.PID, *actors.Error) {
-	kind := d.node.kinds[ref.Kind]
-	var pid *actor.PID
+func (d *directory) wake(a activation) (*resident, *actors.Error) {
+	a.kind = d.node.kinds[a.ref.Kind]
+	e := &resident{owned: a.owned, placed: a.placed}
 	switch {
 	case d.stopping:
 		return nil, actors.Errorf(actors.CodeUnavailable, "the node is stopping")
-	case isHub(ref):
-		d.node.rooms.Add(1)
-		pid = d.node.startHub(ref)
-	case kind == nil || !ref.Valid():
-		return nil, actors.Errorf(actors.CodeBadRoom, "there is no room %s", clip(ref.String()))
+	case isHub(a.ref):
+		e.pid = d.node.startHub(a.ref)
+	case a.kind == nil || !a.ref.Valid():
+		return nil, actors.Errorf(actors.CodeBadRoom, "there is no room %s", clip(a.ref.String()))
 	default:
-		d.node.rooms.Add(1)
-		pid = d.node.startRoom(ref, kind, epoch, owned, of)
+		e.pid = d.node.startRoom(a)
 	}
-	d.rooms[ref] = pid
-	return pid, nil
+	d.node.rooms.Add(1)
+	d.rooms[a.ref] = e
+	return e, nil
 }
 
 // locateAmongMany answers from what was heard, or asks.
@@ -182,10 +189,11 @@ func (d *directory) locateAmongMany(l *locate) {
 	a.locates = append(a.locates, l)
 }
 
-// arrived takes a message of another node for a room.
+// arrived takes a message for a room: of another node, or of this one if the
+// room's kind hibernates. In the latter case the room was here.
 func (d *directory) arrived(b *roomBound) {
 	switch a := d.asking[b.room]; {
-	case d.rooms[b.room] != nil:
+	case d.rooms[b.room] != nil || b.from == "":
 		d.hand(b)
 	case a != nil:
 		a.arrivals = append(a.arrivals, b)
@@ -200,8 +208,13 @@ func (d *directory) arrived(b *roomBound) {
 	}
 }
 
+// hand hands a message to its room, or says that it is not here.
 func (d *directory) hand(b *roomBound) {
-	d.node.send(d.rooms[b.room], d.node.tracing.posted(b.msg))
+	if e := d.rooms[b.room]; e != nil {
+		d.post(b.room, e, b.msg)
+	} else {
+		d.node.sendBack(b)
+	}
 }
 
 // ask asks where a room is, unless that is being asked. A question that does
@@ -257,28 +270,21 @@ func (d *directory) placed(p *placed) {
 		return
 	}
 	delete(d.asking, ref)
-	pid, failed := d.settle(p)
+	e, failed := d.settle(p)
 	for _, l := range a.locates {
-		switch {
-		case pid != nil:
-			d.answer(l, pid, "", nil)
-		case p.place.Node == d.node.id:
-			d.answer(l, nil, "", failed)
-		default:
-			d.answer(l, nil, p.place.Node, failed)
+		node := p.place.Node
+		if node == d.node.id {
+			node = ""
 		}
+		d.answer(l, e, node, failed)
 	}
 	for _, b := range a.arrivals {
-		if pid != nil {
-			d.hand(b)
-		} else {
-			d.node.sendBack(b)
-		}
+		d.hand(b)
 	}
 }
 
 // settle does what the answer asks for. It returns the room if it is here.
-func (d *directory) settle(p *placed) (*actor.PID, *actors.Error) {
+func (d *directory) settle(p *placed) (*resident, *actors.Error) {
 	ref := p.query.Room
 	switch {
 	case p.err != nil:
@@ -291,16 +297,15 @@ func (d *directory) settle(p *placed) (*actor.PID, *actors.Error) {
 	case p.place.Node == d.node.id && p.query.Peek:
 		return d.rooms[ref], nil // nil: it was here until a moment ago
 	case p.place.Node == d.node.id:
-		d.owned[ref] = p.place.Owned
 		epoch := p.place.Owned.Epoch
 		if epoch == 0 {
 			epoch = d.node.nextEpoch()
 		}
-		pid, failed := d.wake(ref, epoch, p.place.Owned, p.cause)
+		e, failed := d.wake(activation{ref: ref, epoch: epoch, owned: p.place.Owned, placed: p.place.Owned.Owner != actors.Owner{}, trace: p.cause})
 		if failed != nil {
-			d.release(ref)
+			d.node.cfg.Cluster.Release(ref, p.place.Owned)
 		}
-		return pid, failed
+		return e, failed
 	case p.place.Node != "":
 		if len(d.away) >= maxAway {
 			clear(d.away)

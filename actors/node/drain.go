@@ -67,14 +67,21 @@ func (n *Node) drain(ctx context.Context, of actors.Trace) error {
 	}
 }
 
-// move answers moveRooms.
+// move answers moveRooms. Rooms that sleep have to be woken for it: a few at a
+// time.
 func (d *directory) move(m moveRooms) {
-	left := 0
-	for ref, pid := range d.rooms {
-		if !isHub(ref) {
-			left++
-			d.node.send(pid, moveRoom{m.trace})
+	left, woken := 0, 0
+	for ref, e := range d.rooms {
+		if isHub(ref) {
+			continue
 		}
+		left++
+		if e.pid == nil {
+			if woken++; woken > wakeMost {
+				continue
+			}
+		}
+		d.post(ref, e, moveRoom{m.trace})
 	}
 	m.left <- left
 }

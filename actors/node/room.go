@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -31,8 +33,8 @@ type roomActor struct {
 
 	// Owned by Receive.
 	self     *actor.PID
-	machine  *room.Machine // nil while the room hibernates
-	asleep   *sleeper      // nil: the room is awake
+	machine  *room.Machine // nil once the room has fallen asleep
+	paused   *pause        // nil: the machine takes messages
 	store    *archive      // nil: nothing is kept of the kind
 	out      callTable
 	incoming map[uint64]*roomCall
@@ -65,19 +67,43 @@ type (
 	}
 )
 
-// startRoom wakes a room, on behalf of something that may be traced.
-func (n *Node) startRoom(ref actors.RoomRef, kind actors.Behavior, epoch uint64, owned actors.Owned, of actors.Trace) *actor.PID {
-	r := &roomActor{node: n, ref: ref, kind: kind, epoch: epoch, fan: n.fans[n.shardOf(ref)], incoming: make(map[uint64]*roomCall)}
+// activation is what a room begins with.
+type activation struct {
+	ref    actors.RoomRef
+	kind   actors.Behavior
+	epoch  uint64       // of a room that is not kept
+	owned  actors.Owned // as the cluster has claimed it, or as it fell asleep; zero: to be claimed
+	placed bool         // the cluster has claimed it
+	slept  bool         // it goes on where it fell asleep
+	trace  actors.Trace // of what it wakes for, if that is sampled
+}
+
+// startRoom wakes a room.
+func (n *Node) startRoom(a activation) *actor.PID {
+	r := &roomActor{node: n, ref: a.ref, kind: a.kind, epoch: a.epoch, fan: n.fans[n.shardOf(a.ref)], incoming: make(map[uint64]*roomCall)}
 	if n.meters.wait != nil {
 		r.waits.waited = n.meters.waited
 	}
 	r.ctx, r.cancel = context.WithCancel(n.ctx)
 	r.machine = r.newMachine()
-	if kind.Lasts() {
-		r.store = &archive{node: n, ref: ref, owned: owned, cause: of, placed: owned.Owner != actors.Owner{}}
+	if a.kind.Lasts() {
+		r.store = &archive{node: n, ref: a.ref, owned: a.owned, cause: a.trace, placed: a.placed}
+	}
+	if a.slept {
+		r.paused = &pause{waking: true}
 	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
 		actor.WithMailbox(actor.Unbounded(&r.waits))))
+}
+
+func (r *roomActor) newMachine() *room.Machine {
+	return room.New(room.Config{
+		Traced:  contextOf,
+		Decided: r.decided, Ticked: r.node.meters.ticked(),
+		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
+		Log:  r.node.log.With(slog.String("room", r.ref.String())),
+		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),
+	})
 }
 
 // Receive implements actor.Actor. A panic of the runtime itself, which turns
@@ -95,10 +121,11 @@ func (r *roomActor) Receive(ctx actor.Context) {
 		look.answers <- r.table()
 		return
 	}
-	if r.asleep == nil || !r.sleeping(msg) {
+	if r.paused == nil || !r.keeps(msg) {
 		r.take(ctx, msg, now)
 	}
-	r.drowse(ctx, now)
+	r.resume(ctx, now)
+	r.drowse()
 	if r.machine != nil {
 		r.arm(now)
 	}
@@ -167,7 +194,7 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 		r.move(now, msg)
 	case retired:
 		r.handedOver()
-		time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
+		r.lingers()
 		r.gone()
 	case leaveNow:
 		ctx.Stop(r.self)
@@ -244,10 +271,21 @@ func (r *roomActor) start(now time.Time) {
 		r.machine.Start(now, room.Loaded{Epoch: r.epoch})
 		return
 	}
+	load := r.store.claim
+	if r.paused != nil {
+		load = r.store.reload
+	}
 	r.store.then(func() {
-		loaded, err := r.store.claim()
+		loaded, err := load()
 		r.node.send(r.self, claimed{loaded, err})
 	})
+}
+
+func (r *roomActor) directory() *actor.PID { return r.node.shards[r.node.shardOf(r.ref)] }
+
+// lingers ends the actor once nothing can come any more.
+func (r *roomActor) lingers() {
+	time.AfterFunc(linger, func() { r.node.send(r.self, leaveNow{}) })
 }
 
 // moved answers what came too late for the room.
@@ -360,7 +398,7 @@ func (r *roomActor) Destroy() {
 
 // Retire implements room.Effects.
 func (r *roomActor) Retire() {
-	leave := func() { r.node.send(r.node.shards[r.node.shardOf(r.ref)], &retire{r.ref, r.self}) }
+	leave := func() { r.node.send(r.directory(), &retire{r.ref, r.self}) }
 	if r.store == nil {
 		leave()
 		return

@@ -19,9 +19,10 @@ type locate struct {
 
 // located says where a room is: an actor of this node, or another node.
 type located struct {
-	room actors.RoomRef
-	pid  *actor.PID
-	node string
+	room      actors.RoomRef
+	pid       *actor.PID
+	directory bool // pid is the directory's, which hands on what is roomBound
+	node      string
 }
 
 type unreachable struct {
@@ -41,6 +42,7 @@ type router struct {
 // route is a room whose address is known, or was asked for.
 type route struct {
 	pid    *actor.PID // on this node
+	shared bool       // pid is the directory's
 	node   string     // on another node
 	peek   bool       // it was asked for without waking it
 	queued []any
@@ -83,6 +85,10 @@ func (r *router) locate(room actors.RoomRef, peek bool, msg any) {
 // dispatch sends msg where the room is. If its node has gone, the router's own
 // actor is told as the room would have told it.
 func (r *router) dispatch(room actors.RoomRef, rt *route, msg any) {
+	if rt.shared {
+		r.node.system.Root.RequestWithCustomSender(rt.pid, &roomBound{room: room, msg: msg}, r.self)
+		return
+	}
 	if rt.pid != nil {
 		r.node.system.Root.RequestWithCustomSender(rt.pid, r.node.tracing.posted(msg), r.self)
 		return
@@ -107,7 +113,7 @@ func (r *router) located(l *located) {
 	if rt == nil || rt.known() {
 		return
 	}
-	rt.pid, rt.node = l.pid, l.node
+	rt.pid, rt.shared, rt.node = l.pid, l.directory, l.node
 	for _, msg := range rt.queued {
 		r.dispatch(l.room, rt, msg)
 	}
@@ -153,7 +159,7 @@ func (r *router) asleep(room actors.RoomRef) {
 // drop forgets a room together with what waits for it.
 func (r *router) drop(room actors.RoomRef) { delete(r.routes, room) }
 
-// at finds the room at an address.
+// at finds a room at an address.
 func (r *router) at(pid *actor.PID) (actors.RoomRef, bool) {
 	for room, rt := range r.routes {
 		if rt.pid != nil && rt.pid.Equal(pid) {

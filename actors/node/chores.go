@@ -1,0 +1,101 @@
+package node
+
+import (
+	"sync"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+)
+
+// What concerns every room of a directory would wake all those that sleep at
+// once, and memory is not there for all of them. So it reaches them a few at a
+// time.
+const (
+	wakeMost  = 256                   // rooms that are woken at once, for what none of them has asked for
+	wakeEvery = 50 * time.Millisecond // and again
+
+	// releasesAtOnce is how many rooms that sleep are released at a time when
+	// the node stops.
+	releasesAtOnce = 16
+)
+
+// chore is a message for a room that sleeps and need not have it at once.
+type chore struct {
+	room actors.RoomRef
+	msg  any
+}
+
+// chores reminds a directory of the chores that are left.
+type chores struct{}
+
+// nodeLost tells the rooms of the shard.
+func (d *directory) nodeLost(msg nodeLost) {
+	idle := len(d.later) == 0
+	for ref, e := range d.rooms {
+		switch {
+		case e.pid != nil:
+			d.post(ref, e, msg)
+		case e.wakesFor(msg):
+			d.later = append(d.later, chore{ref, msg})
+		}
+	}
+	if idle {
+		d.work()
+	}
+}
+
+// work does some of the chores.
+func (d *directory) work() {
+	some := min(len(d.later), wakeMost)
+	for _, c := range d.later[:some] {
+		if e := d.rooms[c.room]; e != nil {
+			d.post(c.room, e, c.msg)
+		}
+	}
+	if d.later = d.later[some:]; len(d.later) == 0 {
+		d.later = nil
+		return
+	}
+	self := d.self
+	time.AfterFunc(wakeEvery, func() { d.node.send(self, chores{}) })
+}
+
+// close ends every room of the shard. Those that sleep have nothing to say:
+// their members' seats are stored, and they are released as they are.
+func (d *directory) close() {
+	d.stopping = true
+	awake, asleep := make(map[actors.RoomRef]*resident), make(map[actors.RoomRef]*resident)
+	for ref, e := range d.rooms {
+		if e.pid == nil {
+			asleep[ref] = e
+			continue
+		}
+		awake[ref] = e
+		if e.parting == nil { // otherwise it is about to sleep
+			d.node.send(e.pid, closeRoom{actors.ReasonShutdown})
+		}
+	}
+	d.rooms = awake
+	d.giveUp(asleep)
+}
+
+// giveUp releases rooms that sleep and have been taken off the directory.
+func (d *directory) giveUp(asleep map[actors.RoomRef]*resident) {
+	n := d.node
+	n.asleep.Add(-int64(len(asleep)))
+	n.beside.Go(func() {
+		var releases sync.WaitGroup
+		slots := make(chan struct{}, releasesAtOnce)
+		for ref, e := range asleep {
+			slots <- struct{}{}
+			releases.Go(func() {
+				defer func() { <-slots }()
+				defer n.rooms.Add(-1)
+				gone := archive{node: n, ref: ref, owned: e.owned, placed: e.placed}
+				gone.giveUp(actors.Trace{})
+				n.givenUp(ref, e)
+			})
+		}
+		releases.Wait()
+	})
+}
