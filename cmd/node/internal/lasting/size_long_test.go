@@ -7,6 +7,6 @@ const (
 	outages    = 12  // of Redis
 	stockLines = 600 // of each stock client
 	rooms      = 4
-	scribes    = 6  // of each room
-	questions  = 40 // of each witness; with 100 porcupine did not end within its minute
+	scribes    = 6   // of each room
+	questions  = 200 // of each witness
 )
