@@ -99,7 +99,7 @@ func TestRoomsOutliveTheirNode(t *testing.T) {
 	}
 }
 
-func TestANodeThatIsKilledKeepsWhatItAcknowledged(t *testing.T) {
+func TestARoomThatIsTakenFromANodeGoesOnWhereItStood(t *testing.T) {
 	store := memory.New(memory.Config{})
 	kinds := []actors.Behavior{tallies(actors.KindConfig{}, nil)}
 	n, stop := serve(t, node.Config{Kinds: kinds, Store: store})

@@ -1,14 +1,17 @@
 package redis_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +19,8 @@ import (
 	"github.com/parlor-rooms/parlor/actors/store/redis"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
+
+var seedFlag = flag.Uint64("seed", 0, "what random choices begin with; 0 draws one")
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
@@ -191,80 +196,119 @@ func count(t *testing.T, s actors.Store, ref actors.RoomRef) int {
 	return len(seen)
 }
 
+// writers append to rooms of a store, each until it is fenced.
+type writers struct {
+	owners []*owner
+	acked  []atomic.Int64
+	news   []chan struct{} // holds one after an append; closed when its owner was fenced
+	errs   []error         // of the owners; read after wait
+	wait   sync.WaitGroup
+}
+
+func startWriters(ctx context.Context, t *testing.T, s actors.Store, level actors.Durability, rooms int) *writers {
+	t.Helper()
+	w := &writers{acked: make([]atomic.Int64, rooms), errs: make([]error, rooms)}
+	for i := range rooms {
+		o, err := claim(ctx, s, fmt.Sprint(i), level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		news := make(chan struct{}, 1)
+		w.owners, w.news = append(w.owners, o), append(w.news, news)
+		w.wait.Go(func() {
+			defer close(news)
+			for w.errs[i] == nil {
+				if w.errs[i] = o.append(ctx); w.errs[i] != nil {
+					return
+				}
+				w.acked[i].Store(int64(o.n))
+				select {
+				case news <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	return w
+}
+
+// await waits until every owner has appended some more, or was fenced.
+func (w *writers) await(times func() int) {
+	for _, news := range w.news {
+		for range times() {
+			<-news
+		}
+	}
+}
+
 // TestAKilledRedisKeepsWhatItsLevelPromises kills Redis with SIGKILL while
 // rooms append, starts it again, and lets them go on with the batches whose
 // outcome they do not know. With appendfsync always nothing that was
 // acknowledged is missing and nothing is there twice. With everysec Redis
 // answers before it writes while an fsync takes long, so the last changes may
-// be missing: then what is there is what was first, and the owner is told.
-// Without persistence the rooms are gone, and their owners are told.
+// be missing: then what is there is what was first, with everything that was
+// acknowledged some seconds before, and the owner is told. So it is with
+// snapshots only, back to the last one. Without persistence the rooms are gone,
+// and their owners are told.
 func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 	const rooms, kills = 4, 4
+	everysec := func(*testenv.Redis) { time.Sleep(3 * time.Second) } // Redis waits no longer than two for an fsync
+	save := func(r *testenv.Redis) { r.Do("SAVE") }
 	for name, c := range map[string]struct {
 		args  []string
 		level actors.Durability
-		keeps bool // all of it
-		loses bool // all of it
+		keeps bool                 // all of it
+		loses bool                 // what is not settled
+		sets  func(*testenv.Redis) // settles what was acknowledged before: it is kept
 	}{
-		"appendfsync always":   {[]string{"--appendonly", "yes", "--appendfsync", "always"}, actors.DurabilityRedisFsync, true, false},
-		"appendfsync everysec": {[]string{"--appendonly", "yes"}, actors.DurabilityRedis, false, false},
-		"no persistence":       {nil, actors.DurabilityRedis, false, true},
+		"appendfsync always":   {[]string{"--appendonly", "yes", "--appendfsync", "always"}, actors.DurabilityRedisFsync, true, false, nil},
+		"appendfsync everysec": {[]string{"--appendonly", "yes"}, actors.DurabilityRedis, false, false, everysec},
+		"snapshots":            {nil, actors.DurabilityRedis, false, true, save},
+		"no persistence":       {nil, actors.DurabilityRedis, false, true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			seed := cmp.Or(*seedFlag, uint64(time.Now().UnixNano()))
+			t.Logf("seed %d; again with -args -seed %[1]d", seed)
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			some := func() int { return 2 + rnd.IntN(30) } // some appends into the load
 			server := testenv.StartRedis(t, c.args...)
 			s := open(t, config(server))
 			defer s.Close() //nolint:errcheck // another test's affair
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			owners := make([]*owner, rooms)
-			errs := make([]error, rooms)
-			var acks [rooms]chan struct{}
-			var wg sync.WaitGroup
-			for i := range owners {
-				var err error
-				if owners[i], err = claim(ctx, s, fmt.Sprint(i), c.level); err != nil {
-					t.Fatal(err)
+			w := startWriters(ctx, t, s, c.level, rooms)
+			w.await(some)
+			settled := make([]int, rooms)
+			if c.sets != nil {
+				for i := range settled {
+					settled[i] = int(w.acked[i].Load())
 				}
-				acks[i] = make(chan struct{}, 1)
-				wg.Go(func() {
-					for errs[i] == nil {
-						if errs[i] = owners[i].append(ctx); errs[i] == nil {
-							select {
-							case acks[i] <- struct{}{}:
-							default:
-							}
-						}
-					}
-					close(acks[i])
-				})
+				c.sets(server)
 			}
 			for range kills {
-				for i := range acks {
-					for range 2 + rand.IntN(30) { // some appends into the load
-						<-acks[i]
-					}
-				}
+				w.await(some)
 				server.Kill()
 				server.Start()
 			}
 			if !c.loses {
-				for i := range acks {
-					<-acks[i]
-					<-acks[i]
-				}
+				w.await(func() int { return 2 })
 				stop()
 			}
-			wg.Wait()
-			for i, o := range owners {
-				kept, told := count(t, s, o.ref), errors.Is(errs[i], actors.ErrFenced)
-				t.Logf("%v: %d acknowledged, %d kept, told %v", o.ref, o.n, kept, told)
+			w.wait.Wait()
+			for i, o := range w.owners {
+				kept, told := count(t, s, o.ref), errors.Is(w.errs[i], actors.ErrFenced)
+				t.Logf("%v: %d acknowledged, %d of them settled; %d kept, told %v", o.ref, o.n, settled[i], kept, told)
 				switch {
 				case c.keeps && told:
 					t.Errorf("%v was told that it is fenced", o.ref)
 				case !told && kept != o.n && kept != o.n+1: // the last one may have been under way
 					t.Errorf("%v holds %d batches, %d were acknowledged", o.ref, kept, o.n)
-				case c.loses && (!told || kept != 0):
-					t.Errorf("%v holds %d batches, and its owner was told %v", o.ref, kept, errs[i])
+				case kept < settled[i]:
+					t.Errorf("%v holds %d batches, %d were settled", o.ref, kept, settled[i])
+				case c.loses && (!told || kept >= o.n):
+					t.Errorf("%v holds %d batches of %d, and its owner was told %v: nothing is shown", o.ref, kept, o.n, w.errs[i])
+				case c.loses && c.sets == nil && kept != 0:
+					t.Errorf("%v holds %d batches that nobody kept", o.ref, kept)
 				}
 			}
 		})
