@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // TestNodesRestartOneByOneAndOneDies: members of rooms that last see every
@@ -207,4 +211,26 @@ func awake(t *testing.T, n *fleet.Node) int {
 		t.Fatal(err)
 	}
 	return stats.Node.Rooms
+}
+
+// TestStockClientsWhileNodesRestartAndDie is TestNodesRestartOneByOneAndOneDies
+// with socket.io-client behind the balancer, each request of those who poll
+// reaching another node.
+func TestStockClientsWhileNodesRestartAndDie(t *testing.T) {
+	l := newLab(t, 3)
+	over := filepath.Join(t.TempDir(), "over")
+	wait := testenv.StartNode(t, "testdata/guests.mjs", l.balancer.URL(), strconv.Itoa(metronomes), over)
+	pause(t.Context(), 2*time.Second)
+	for _, n := range l.nodes {
+		l.restart(n)
+		pause(t.Context(), time.Second)
+	}
+	l.nodes[1].Kill()
+	pause(t.Context(), lease)
+	if err := os.WriteFile(over, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
 }
