@@ -396,7 +396,8 @@ func TestWhenDrainedIsNotCalledAfterTheEnd(t *testing.T) {
 	p.conn.socket.WhenDrained(func() { close(called) })
 	p.conn.socket.Close(actors.ReasonKicked)
 	p.conn.socket.WhenDrained(func() { close(called) })
-	p.wantGet(200, "42[\"a\"]\x1e1")
+	p.wantGet(200, "42[\"a\"]")
+	p.wantGet(200, "1")
 	p.conn.socket.Flush()
 	select {
 	case <-called:

@@ -127,8 +127,7 @@ func (s *session) endPollingLocked(e ending) (dropped int) {
 		return dropped
 	}
 	if e.linger && s.timer != nil {
-		s.until = s.h.now() + s.h.cfg.CloseTimeout
-		s.timer.Reset(s.h.cfg.CloseTimeout)
+		s.lingerLocked()
 		return dropped
 	}
 	dropped += len(s.queue.items)

@@ -46,7 +46,8 @@
 //	replaced and others        1                      1000
 //
 // "1" without a condition means that a client between two polls is told with
-// its next one, within Config.CloseTimeout. Later, or where the condition is
+// its next one, within Config.CloseTimeout; first with what waited, then with
+// this. Later, or where the condition is
 // not met, its next GET is answered 400 with code 1, Session ID unknown.
 //
 // # What is refused

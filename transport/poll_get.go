@@ -43,8 +43,11 @@ func (s *session) servePollGET(w http.ResponseWriter, r *http.Request) {
 		s.h.refuse(w, r, RefusedSID, "")
 	case s.state == stateEnding:
 		items := s.farewellLocked()
+		gone := s.state == stateGone
 		s.mu.Unlock()
-		s.h.remove(s)
+		if gone {
+			s.h.remove(s)
+		}
 		s.respond(w, r, nil, items)
 	case s.get != nil:
 		s.mu.Unlock()
@@ -122,11 +125,26 @@ func (s *session) answerLocked() []func() {
 	return s.drainedLocked()
 }
 
-// farewellLocked is the last answer of a session that ended: what waited, and
-// the word that it is over. The session is gone afterwards.
+// farewellLocked is the next answer of a session that ended: what waits, or, if
+// nothing does, the word that it is over, after which the session is gone. One
+// response does not hold both: the stock client hands packets on a microtask
+// after it has read them all, takes events that come with the end for ones that
+// came before the next CONNECT, and does not count them in its offset, so that it
+// has them twice (socket.io-client 4.8, manager.js ondecoded and socket.js
+// onevent).
 func (s *session) farewellLocked() []item {
-	s.state = stateGone
-	return append(s.queue.take(s.queue.bytes), item{engine: s.farewell})
+	if s.queue.empty() || s.timer == nil {
+		s.state = stateGone
+		return append(s.queue.take(s.queue.bytes), item{engine: s.farewell})
+	}
+	s.lingerLocked()
+	return s.queue.take(s.queue.bytes)
+}
+
+// lingerLocked lets the client send one more GET.
+func (s *session) lingerLocked() {
+	s.until = s.h.now() + s.h.cfg.CloseTimeout
+	s.timer.Reset(s.h.cfg.CloseTimeout)
 }
 
 // takeQueue takes what waits for the first response.
