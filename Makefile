@@ -14,7 +14,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## serve the playground; flags go in ARGS="--listen HOST:PORT"
@@ -79,6 +79,12 @@ proto: ## generate the messages of node links; needs Debian's protobuf-compiler
 .PHONY: bench
 bench: ## benchmarks; PKG and BENCH narrow them
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+.PHONY: bench-nodes
+bench-nodes: ## what a delivery costs over two nodes, against one and against Socket.IO; needs two processors
+	@.ci/deps peers
+	@mkdir -p bin && go build -o bin/compare ./cmd/node/internal/fleet/compare
+	taskset -c 1 ./bin/compare $(ARGS)
 
 .PHONY: fmt
 fmt: ## gofmt everything in place

@@ -36,6 +36,7 @@ func Build(root, dir string, flags ...string) (string, error) {
 type Config struct {
 	Name   string // in the log
 	Binary string
+	Under  []string  // program and arguments that start Binary, as taskset does; it must become it
 	Args   []string  // besides serve and the addresses
 	Env    []string  // besides this process'
 	Log    io.Writer // takes its standard error, each line with the name in front; nil: nobody
@@ -92,7 +93,8 @@ func (n *Node) Start() error {
 // Launch starts the process and does not wait until it serves.
 func (n *Node) Launch() error {
 	args := []string{"serve", "--listen", n.public, "--admin-listen", n.admin, "--log-format", "json"}
-	n.cmd = exec.Command(n.cfg.Binary, append(args, n.cfg.Args...)...)
+	command := slices.Concat(n.cfg.Under, []string{n.cfg.Binary}, args, n.cfg.Args)
+	n.cmd = exec.Command(command[0], command[1:]...)
 	n.cmd.Env = append(os.Environ(), n.cfg.Env...)
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: n.cfg.Own}
 	stderr, err := n.cmd.StderrPipe()

@@ -5,14 +5,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,12 +37,12 @@ func main() {
 
 // run runs the cluster until ctx ends.
 func run(ctx context.Context, listen string, count int, binary string, args []string) error {
-	redis, url, err := startRedis()
+	redis, err := fleet.StartRedis()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = redis.Process.Kill(); _ = redis.Wait() }()
-	nodes, err := startNodes(count, binary, append([]string{"--redis", url, "--playground", "on"}, args...))
+	defer redis.Kill()
+	nodes, err := startNodes(count, binary, append([]string{"--redis", redis.URL(), "--playground", "on"}, args...))
 	defer stopNodes(nodes)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -123,33 +119,4 @@ func stopNodes(nodes []*fleet.Node) {
 		})
 	}
 	wait.Wait()
-}
-
-// startRedis starts a Redis that keeps nothing.
-func startRedis() (*exec.Cmd, string, error) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return nil, "", errors.New("redis-server is not installed: run make deps")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := strings.Cut(address, ":")
-	cmd := exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir(), "--loglevel", "warning")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches it last
-	if err := cmd.Start(); err != nil {
-		return nil, "", err
-	}
-	for range 500 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			_ = c.Close()
-			return cmd, "redis://" + address, nil
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-	_ = cmd.Process.Kill()
-	return nil, "", errors.Join(errors.New("redis-server does not answer"), cmd.Wait())
 }
