@@ -11,8 +11,8 @@ import (
 // room is what is known in memory of a room that has an owner or that a call
 // is about.
 type room struct {
-	turn  chan struct{} // holds one value while a call has the room
-	users int           // calls that have or want it; guarded by Store.mu
+	turn  chan struct{} // holds one value while a call has the room; nil while none has or wants it
+	users int           // calls that have or want it; both guarded by Store.mu, and turn by users
 
 	// Owned by whoever has the room.
 	known      bool // the following three are as on disk
@@ -31,8 +31,11 @@ func (s *Store) enter(ctx context.Context, ref actors.RoomRef) (*room, error) {
 	s.mu.Lock()
 	r := s.rooms[ref]
 	if r == nil {
-		r = &room{turn: make(chan struct{}, 1)}
+		r = &room{}
 		s.rooms[ref] = r
+	}
+	if r.users == 0 { // rooms that are owned and left alone may be many
+		r.turn = make(chan struct{}, 1)
 	}
 	r.users++
 	s.mu.Unlock()
@@ -73,8 +76,11 @@ func (s *Store) leave(ref actors.RoomRef, r *room) {
 func (s *Store) forget(ref actors.RoomRef, r *room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.users--
-	if r.users == 0 && r.owner == (actors.Owner{}) {
+	if r.users--; r.users > 0 {
+		return
+	}
+	r.turn = nil
+	if r.owner == (actors.Owner{}) {
 		delete(s.rooms, ref)
 	}
 }
