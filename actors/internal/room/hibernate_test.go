@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 func sleepy(c actors.KindConfig) actors.KindConfig {
@@ -164,5 +165,33 @@ func TestARoomThatFallsAsleepWaitsForASlowStore(t *testing.T) {
 	w.commit()
 	if !w.kept.asleep {
 		t.Error("it does not hibernate")
+	}
+}
+
+// However few events a member sends each time that the room is awake, its
+// connection is told of them, and its window stays open.
+func TestARoomThatHibernatesBetweenEventsStillCreditsThem(t *testing.T) {
+	for name, c := range map[string]actors.KindConfig{"resuming": resumable(actors.KindConfig{}), "not resuming": {}} {
+		t.Run(name, func(t *testing.T) {
+			w := booking().openKept(t, sleepy(c))
+			a := w.join()
+			var told uint64
+			for range 5 * creditEvery {
+				a.tell(`["keep","x"]`)
+				w.confirm()
+				w.advance(time.Hour)
+				if !w.kept.asleep {
+					t.Fatal("it does not sleep")
+				}
+				for _, msg := range w.told[a.conn] {
+					if c, is := msg.(*wire.Credit); is {
+						told = c.Link
+					}
+				}
+				if a.link-told > creditEvery {
+					t.Fatalf("of %d events %d are credited", a.link, told)
+				}
+			}
+		})
 	}
 }

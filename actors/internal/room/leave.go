@@ -97,7 +97,9 @@ func (m *Machine) takeUpSeats(s *stored) {
 	for _, mem := range s.seats {
 		mem.admitted.generation, mem.admitted.tag = m.history.generation, m.history.tag
 		mem.Permit = mem.Identity.In(m.namespace)
-		s.markOf(mem)
+		if mem.restored { // otherwise it has woken, and knows better
+			s.markOf(mem)
+		}
 		mem.commands = m.commandsOf(mem)
 		m.members.add(mem)
 		if until, away := s.away[mem.ID]; away && m.resumes() {
