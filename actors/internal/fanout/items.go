@@ -37,6 +37,9 @@ func (m *Machine) admit(r *room, a *wire.Admit) {
 
 // emit sends an event: one packet, whoever gets it.
 func (m *Machine) emit(r *room, e *wire.Emit) {
+	if !e.Volatile {
+		r.mirror.overtaken = true
+	}
 	p := eventPacket(r, e)
 	m.mark++
 	for _, id := range e.Except {

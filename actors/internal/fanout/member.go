@@ -185,14 +185,17 @@ func (m *Machine) step(mem *member, p *actors.Packet) {
 // The offset in a patch or state says that the client has every event up to a
 // sequence and the state at a version. So it is left out while events still
 // wait for mem, and where a second patch for this version follows: a client
-// that were lost in between would return claiming what it never got.
+// that were lost in between would return claiming what it never got. And it is
+// left out once events have gone out since: a client that has seen them, whose
+// offsets claim only the version before because they were held back, would
+// return claiming less, and be told of them again.
 func (m *Machine) catchUp(mem *member) {
 	mir := &mem.room.mirror
 	if mem.fresh || !mir.reaches(mem.version) {
 		m.startState(mem)
 		return
 	}
-	stamped := len(mem.queue) == 0
+	stamped := len(mem.queue) == 0 && !mir.overtaken
 	own := mir.ownPatch(mem.id, mem.version, stamped)
 	shared := mir.patch(mem.version).packet(stamped && own == nil)
 	if n := size(shared) + size(own); n > m.config.Limits.Part {
@@ -221,7 +224,8 @@ func (m *Machine) startState(mem *member) {
 	m.tally.states++
 	mir := &mem.room.mirror
 	s := mir.state()
-	mem.run = run{packets: s.parts, last: mir.lastPart(s, mem.id, len(mem.queue) == 0), version: s.version}
+	stamped := len(mem.queue) == 0 && !mir.overtaken && s.version == mir.version // a patch follows otherwise
+	mem.run = run{packets: s.parts, last: mir.lastPart(s, mem.id, stamped), version: s.version}
 }
 
 // release lets go of what will not be sent any more.

@@ -20,6 +20,7 @@ type mirror struct {
 
 	version    uint64
 	offset     string
+	overtaken  bool // events have gone out since offset was where the history stood
 	fields     []field
 	live, dead int    // entries in all fields
 	floor      uint64 // the oldest version a patch can start from
@@ -73,7 +74,7 @@ func (mir *mirror) reset(w *wire.Mirror, namespace string, limits Limits) {
 
 // apply advances the mirror by one step.
 func (mir *mirror) apply(s *wire.Sync) {
-	mir.version, mir.offset = s.Version, s.Offset
+	mir.version, mir.offset, mir.overtaken = s.Version, s.Offset, false
 	for i := range s.Changes {
 		mir.change(&s.Changes[i])
 	}

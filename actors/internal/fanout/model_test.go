@@ -19,6 +19,7 @@ type modelRoom struct {
 	resumes bool
 
 	epoch, seq, version uint64
+	before              uint64 // the version before that
 	mirrored            bool
 	values              map[fieldKey]string
 	history             map[uint64]map[fieldKey]string // by version
@@ -93,14 +94,15 @@ func (r *modelRoom) offset() string {
 	return formatOffset(r.seq, r.version)
 }
 
-// payload is an EVENT that says what it presupposes, with the offset.
-func (r *modelRoom) payload(name string, numbers ...uint64) actors.Raw {
+// payload is an EVENT that says what it presupposes, with an offset that claims
+// a version.
+func (r *modelRoom) payload(claimed uint64, name string, numbers ...uint64) actors.Raw {
 	b := fmt.Appendf(nil, `[%q`, name)
 	for _, n := range numbers {
 		b = fmt.Appendf(b, `,%d`, n)
 	}
 	if r.resumes {
-		b = fmt.Appendf(b, `,%q`, r.offset())
+		b = fmt.Appendf(b, `,%q`, formatOffset(r.seq, claimed))
 	}
 	return actors.Raw{JSON: append(b, ']')}
 }
@@ -158,6 +160,7 @@ func (m *model) change(r *modelRoom) []actors.Change {
 	values := maps.Clone(r.values)
 	changed := make(map[fieldKey]bool)
 	var changes []actors.Change
+	r.before = r.version
 	r.version += rapid.Uint64Range(1, 3).Draw(m.t, "step")
 	for range rapid.IntRange(0, 4).Draw(m.t, "changes") {
 		k := fieldKey{field: rapid.IntRange(0, len(r.fields)-1).Draw(m.t, "field")}
@@ -198,7 +201,11 @@ func (m *model) turn(*rapid.T) {
 			}
 		case 2:
 			r.seq++
-			e := wire.Emit{Data: r.payload("ev", r.seq, r.version)}
+			claimed := r.version
+			if m.chance("held") {
+				claimed = r.before // what was seen when its turn ran: it was held back
+			}
+			e := wire.Emit{Data: r.payload(claimed, "ev", r.seq, r.version)}
 			switch c, ok := draw(m, "of", r.clients); {
 			case !ok:
 			case m.chance("to"):
@@ -209,7 +216,7 @@ func (m *model) turn(*rapid.T) {
 			r.ring = append(r.ring, modelEvent{r.seq, e})
 			items = append(items, e)
 		case 3:
-			items = append(items, wire.Emit{Data: r.payload("vol", r.version), Volatile: true})
+			items = append(items, wire.Emit{Data: r.payload(r.version, "vol", r.version), Volatile: true})
 		case 4:
 			if c, ok := draw(m, "reply", r.clients); ok {
 				r.replies[c.id]++
@@ -260,7 +267,7 @@ func (m *model) end(*rapid.T) {
 func (m *model) stale(*rapid.T) {
 	r := m.room()
 	m.Deliver(&wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: r.epoch - 1,
-		Items: []wire.Item{wire.Emit{Data: r.payload("stale")}, wire.Mirror{}, wire.End{}}})
+		Items: []wire.Item{wire.Emit{Data: r.payload(r.version, "stale")}, wire.Mirror{}, wire.End{}}})
 }
 
 // free returns a connection on which nobody is in the room.

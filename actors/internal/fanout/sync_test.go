@@ -96,6 +96,31 @@ func TestOffsetsStandBehindWhatTheyClaim(t *testing.T) {
 	)
 }
 
+// An event that was held back claims the version before the patch that it
+// follows: who returns from there is sent the patch again, and must not be put
+// back before the event.
+func TestAnOffsetNeverGoesBack(t *testing.T) {
+	s := newShard(Limits{})
+	ada, bob := s.socket(1), s.socket(2)
+	s.deliver(wire.Mirror{Version: 1, Offset: "r1.0.1", Fields: boardFields[:hand]}, admit("ada", 1))
+	s.deliver(wire.Sync{Version: 2, Offset: "r1.0.2", Changes: []actors.Change{set(title, "", `"T"`)}}, stamped("told", "r1.1.1"))
+	ada.texts()
+	back := admit("ada", 1)
+	back.Resumed, back.Since = true, 1
+	s.deliver(back, admit("bob", 2))
+	s.deliver(wire.Sync{Version: 3, Offset: "r1.1.3", Changes: []actors.Change{set(title, "", `"U"`)}})
+	wantTexts(t, ada,
+		`0{"sid":"ada"}`,
+		`2["room:patch",{"v":2,"set":{"title":"T"}}]`,
+		`2["room:patch",{"v":3,"set":{"title":"U"}},"r1.1.3"]`,
+	)
+	wantTexts(t, bob,
+		`0{"sid":"bob"}`,
+		`2["room:state",{"v":2,"part":0,"last":true,"fields":{"notes":{},"title":"T"}}]`,
+		`2["room:patch",{"v":3,"set":{"title":"U"}},"r1.1.3"]`,
+	)
+}
+
 func TestALaggingMemberGetsOneMergedPatch(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -15,7 +15,8 @@ import (
 
 // TestAKilledServerKeepsWhatItsClientsWereAnswered kills parlor serve with
 // SIGKILL while clients write over every transport, and starts it again, also
-// before it has started. Clients come back by themselves and send again what
+// before it has started; now and then it is stopped in its tracks for a while
+// before. Clients come back by themselves and send again what
 // was not acknowledged. In the end every line is there once, where its
 // acknowledgement said; nobody was told or shown anything that is not there;
 // and what each was told has no gap.
@@ -38,6 +39,10 @@ func killServer(t *testing.T, times int, server *fleet.Node) {
 	c := begin(t, "http://"+server.Public(), seed)
 	for killed := 1; killed < times; killed++ {
 		c.await(1 + rnd.IntN(400))
+		if rnd.IntN(4) == 0 {
+			stand(t, server, time.Duration(rnd.Int64N(int64(startTime))))
+			c.await(1)
+		}
 		server.Kill()
 		for ; killed < times-1 && rnd.IntN(4) == 0; killed++ {
 			launch(t, server)
@@ -60,6 +65,43 @@ func killServer(t *testing.T, times int, server *fleet.Node) {
 	}
 	c.audit(held, nil)
 	c.report(t, times, lines)
+}
+
+// stand stops a server in its tracks for a while.
+func stand(t *testing.T, server *fleet.Node, d time.Duration) {
+	t.Helper()
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	pause(t.Context(), d)
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClientsOfAKilledServerThatKeptNothingAreTold: rooms in the memory of a
+// server end with it. Whoever knew of one is told recovered: false, and what is
+// acknowledged by the next process is there.
+func TestClientsOfAKilledServerThatKeptNothingAreTold(t *testing.T) {
+	seed := drawSeed(t)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	server := startServer(t, actors.DurabilityMemory)
+	c := begin(t, "http://"+server.Public(), seed)
+	var killed time.Time
+	for range outages {
+		c.await(1 + rnd.IntN(400))
+		server.Kill()
+		killed = time.Now()
+		start(t, server)
+	}
+	held := c.finish()
+	c.stop()
+	lost := c.audit(held, func(acknowledged time.Time) bool { return acknowledged.Before(killed) })
+	sum := c.tally()
+	t.Logf("%d lines that were acknowledged are lost; %v", lost, sum)
+	if lost == 0 || sum.cuts == 0 {
+		t.Error("nothing was lost, or nobody was told: nothing is shown")
+	}
 }
 
 // startTime is about what the program takes to start.

@@ -199,7 +199,11 @@ func joined(args []json.RawMessage) []byte {
 // listen checks what comes until the connection ends, or for a while: what has
 // come by then and was not heard is lost with the client's memory of it.
 func (s *scribe) listen(ctx context.Context, ns *transporttest.Namespace) {
-	for range 50 + s.drops.IntN(1000) {
+	events := 50 + s.drops.IntN(1000)
+	if s.drops.IntN(3) == 0 {
+		events = s.drops.IntN(4) // it hears hardly what it missed
+	}
+	for range events {
 		e, err := ns.Next(ctx)
 		if err != nil {
 			return

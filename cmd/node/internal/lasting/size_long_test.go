@@ -5,7 +5,7 @@ package lasting
 const (
 	kills      = 100 // of the server
 	outages    = 12  // of Redis
-	stockLines = 600 // of each stock client
+	stockLines = 300 // of each stock client
 	rooms      = 4
 	scribes    = 6   // of each room
 	questions  = 200 // of each witness

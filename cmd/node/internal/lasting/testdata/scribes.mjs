@@ -24,7 +24,11 @@ const scribe = (name, transports, token) => {
     reconnectionDelay: 20, reconnectionDelayMax: 100, timeout: 3000,
   });
   const s = { name, heard: [], from: -1, acked: [], connects: 0, resumed: 0, cuts: 0 };
+  const recent = []; // what came last, for a failure
+  const note = (what) => recent.push(`${Math.round(performance.now())} ${what}`) > 40 && recent.shift();
+  socket.onAny((event, ...args) => note(`${event} ${JSON.stringify(args)}, had offset ${socket._lastOffset}`));
   socket.on("connect", () => {
+    note(`connect ${socket.id} ${socket.recovered} ${socket.io.engine.id} ${socket._lastOffset}`);
     if (s.connects++ === 0) return;
     if (socket.recovered) return s.resumed++;
     s.cuts++;
@@ -38,11 +42,12 @@ const scribe = (name, transports, token) => {
     setTimeout(() => socket.connect(), 50);
   });
   socket.on("disconnect", (reason) => {
+    note(`disconnect ${reason}`);
     if (reason === "io server disconnect") setTimeout(() => socket.connect(), 50);
   });
   socket.on("written", (w) => {
     if (s.from < 0) s.from = w.at;
-    assert.equal(w.at, s.from + s.heard.length, `${name} is told of line ${w.at} after ${s.from + s.heard.length - 1}`);
+    assert.equal(w.at, s.from + s.heard.length, `${name} is told of line ${w.at} after ${s.from + s.heard.length - 1}:\n${recent.join("\n")}`);
     s.heard.push({ by: w.by, n: w.n });
   });
   const write = (n) => new Promise((resolve, reject) => {
