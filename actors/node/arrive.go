@@ -35,7 +35,8 @@ func (b *roomBound) wakes() bool {
 	case *wire.Join, *roomCall:
 		return true
 	}
-	return false
+	s, ok := b.msg.(*wire.HubSend)
+	return ok && s.Wakes
 }
 
 // arrived hands on what came over the data lane. It reports whether somebody
@@ -63,6 +64,8 @@ func (n *Node) arrived(from string, msg any, r receipt) (held bool) {
 	case *wire.GateDeliver:
 		n.deliverGate(msg, r)
 		return true
+	case *wire.HubGone: // the address that callers have leads to whoever knows what becomes of what they send
+		n.reenter([]actors.RoomRef{msg.Room})
 	default:
 		n.log.Error("a message came on the wrong lane", "peer", from)
 	}
@@ -87,10 +90,7 @@ func (n *Node) arrivedControl(from string, msg any) {
 	case *wire.Answer:
 		n.away.answer(n, msg)
 	case *wire.HubMissed:
-		n.send(n.callers[n.shardOf(msg.Room)], &hubMoved{msg.Room, &msg.Emit})
-	case *wire.HubGone:
-		n.send(n.callers[n.shardOf(msg.Room)], forgotten{msg.Room})
-		n.reenter([]actors.RoomRef{msg.Room})
+		n.send(n.callers[n.shardOf(msg.Room)], &hubMoved{room: msg.Room, emit: &msg.Emit, wakes: msg.Wakes, node: from})
 	case *wire.Asked:
 		n.asks.asked(msg.Ask, msg.Node, msg.Shards, msg.Clients)
 	case *wire.Answered:
@@ -157,7 +157,7 @@ func (n *Node) sendBack(b *roomBound) {
 	case *roomCall:
 		n.answerCall(msg, &callResult{err: room.ErrMoved})
 	case *wire.HubSend:
-		n.toPeer(b.from, link.Control, actors.Reliable, &wire.HubMissed{HubSend: *msg})
+		n.hubMissed(msg)
 	}
 }
 

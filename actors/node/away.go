@@ -100,6 +100,8 @@ func (n *Node) toRoom(node string, ref actors.RoomRef, msg any) bool {
 		return sent
 	case *wire.HubEmit:
 		return n.toPeer(node, link.Data, volatile(msg.Volatile), &wire.HubSend{Room: ref, Emit: *msg})
+	case *wire.HubSend:
+		return n.toPeer(node, link.Data, volatile(msg.Emit.Volatile), msg)
 	}
 	return n.toPeer(node, link.Data, actors.Reliable, msg)
 }

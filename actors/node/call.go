@@ -161,12 +161,18 @@ func (c *caller) Receive(ctx actor.Context) {
 	case *hubSend:
 		c.out.routes.send(msg.room, msg.emit)
 	case *hubMoved:
-		c.out.routes.mislead(msg.room)
-		c.out.routes.forget(msg.room)
-		c.out.routes.send(msg.room, msg.emit)
+		c.out.routes.forgetAt(msg.room, msg.pid, msg.node)
+		if msg.wakes {
+			c.out.routes.send(msg.room, &wire.HubSend{Room: msg.room, Emit: *msg.emit, Wakes: true})
+		} else {
+			c.out.routes.send(msg.room, msg.emit)
+		}
 	case forgotten:
-		c.out.routes.mislead(msg.room)
-		c.out.routes.forget(msg.room)
+		if msg.pid == nil {
+			c.out.routes.forget(msg.room)
+		} else {
+			c.out.routes.forgetAt(msg.room, msg.pid, "")
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // directory knows the rooms of its shard that are in memory or hibernate, and
@@ -17,7 +18,8 @@ type directory struct {
 	node     *Node
 	self     *actor.PID
 	rooms    map[actors.RoomRef]*resident
-	later    []chore // for rooms that sleep
+	later    []chore                 // for rooms that sleep
+	deserted map[actors.RoomRef]bool // hubs that have left lately with clients in them
 	stopping bool
 
 	// Of a node that is one of many.
@@ -44,14 +46,21 @@ type placed struct {
 
 // retire takes a room off the directory; the room is answered retired.
 type retire struct {
-	room actors.RoomRef
-	pid  *actor.PID
+	room     actors.RoomRef
+	pid      *actor.PID
+	deserted bool // a hub with clients in it
 }
 
 type retired struct{}
 
+// settledIn says that those who were in a hub that has left are elsewhere.
+type settledIn struct{ room actors.RoomRef }
+
 // forgotten tells the caller of the shard that an address is void.
-type forgotten struct{ room actors.RoomRef }
+type forgotten struct {
+	room actors.RoomRef
+	pid  *actor.PID // nil: whatever it is
+}
 
 // closeRooms ends every room of the shard and refuses to wake others.
 type closeRooms struct{}
@@ -73,7 +82,7 @@ const misledPause = 25 * time.Millisecond
 
 func newDirectory(n *Node) *directory {
 	return &directory{
-		node: n, rooms: make(map[actors.RoomRef]*resident),
+		node: n, rooms: make(map[actors.RoomRef]*resident), deserted: make(map[actors.RoomRef]bool),
 		away: make(map[actors.RoomRef]string), asking: make(map[actors.RoomRef]*asking),
 	}
 }
@@ -105,9 +114,15 @@ func (d *directory) Receive(ctx actor.Context) {
 		if e := d.rooms[msg.room]; e.at(msg.pid) {
 			delete(d.rooms, msg.room)
 			d.node.givenUp(msg.room, e)
-			ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{msg.room})
+			if isHub(msg.room) { // callers are told when it has answered for long enough
+				d.desert(msg)
+			} else {
+				ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{room: msg.room})
+			}
 		}
 		ctx.Send(msg.pid, retired{})
+	case settledIn:
+		delete(d.deserted, msg.room)
 	case moveRooms:
 		d.move(msg)
 	case inspect:
@@ -123,7 +138,18 @@ func (d *directory) Receive(ctx actor.Context) {
 	}
 }
 
+// desert notes that clients are about to enter the next activation of a hub:
+// until then what is emitted to it wakes it.
+func (d *directory) desert(r *retire) {
+	if r.deserted {
+		self := d.self
+		d.deserted[r.room] = true
+		time.AfterFunc(linger, func() { d.node.send(self, settledIn{r.room}) })
+	}
+}
+
 func (d *directory) locate(l *locate) {
+	l.peek = l.peek && !d.deserted[l.room]
 	switch e := d.rooms[l.room]; {
 	case e != nil:
 		d.answer(l, e, "", nil)
@@ -166,7 +192,7 @@ func (d *directory) wake(a activation) (*resident, *actors.Error) {
 	case d.stopping:
 		return nil, actors.Errorf(actors.CodeUnavailable, "the node is stopping")
 	case isHub(a.ref):
-		e.pid = d.node.startHub(a.ref)
+		e.pid = d.node.startHub(a.ref, a.epoch)
 	case a.kind == nil || !a.ref.Valid():
 		return nil, actors.Errorf(actors.CodeBadRoom, "there is no room %s", clip(a.ref.String()))
 	default:
@@ -192,6 +218,9 @@ func (d *directory) locateAmongMany(l *locate) {
 // arrived takes a message for a room: of another node, or of this one if the
 // room's kind hibernates. In the latter case the room was here.
 func (d *directory) arrived(b *roomBound) {
+	if s, ok := b.msg.(*wire.HubSend); ok && d.deserted[b.room] {
+		s.Wakes = true // where it is next, unless that is here
+	}
 	switch a := d.asking[b.room]; {
 	case d.rooms[b.room] != nil || b.from == "":
 		d.hand(b)

@@ -8,8 +8,8 @@ import (
 	"github.com/parlor-rooms/parlor/actors"
 )
 
-// moveRooms sends the rooms of a shard to other nodes, those of gateways apart,
-// and says how many there still are.
+// moveRooms sends the rooms of a shard to other nodes and says how many there
+// still are.
 type moveRooms struct {
 	left  chan<- int
 	trace actors.Trace
@@ -22,8 +22,8 @@ const moveEvery = 50 * time.Millisecond
 // Drain hands the rooms of this node over to others and lets none wake here any
 // more: they are released, wake where their members' connections look for them
 // next, and members of kinds that resume notice a pause at most. It blocks
-// until no room is left or ctx ends. Connections stay, and so do the rooms of
-// gateways, which hold nothing but who is connected. A node that is alone keeps
+// until no room is left or ctx ends. Clients
+// of gateways are in their rooms all the while. Connections stay. A node that is alone keeps
 // its rooms.
 func (n *Node) Drain(ctx context.Context) error {
 	if !n.clustered() || len(n.others()) == 0 {
@@ -73,6 +73,8 @@ func (d *directory) move(m moveRooms) {
 	left, woken := 0, 0
 	for ref, e := range d.rooms {
 		if isHub(ref) {
+			left++
+			d.node.send(e.pid, closeRoom{actors.ReasonShutdown})
 			continue
 		}
 		left++

@@ -95,6 +95,9 @@ func (a *fan) Receive(ctx actor.Context) {
 	case *seek:
 		offset, known := a.machine.Seek(msg.room, msg.member, msg.conn)
 		ctx.Send(msg.from, &sought{msg.room, msg.member, offset, known})
+	case *again:
+		a.again(msg)
+		return
 	case fanout.Drained:
 		a.machine.Drained(msg)
 	case trimHistory:

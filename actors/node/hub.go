@@ -21,10 +21,23 @@ func hubRef(namespace, room string) actors.RoomRef {
 
 func isHub(ref actors.RoomRef) bool { return strings.HasPrefix(ref.Kind, "@") }
 
-// hubMoved gives an emit back that reached a hub which has retired.
+// hubMoved gives an emit back that reached a hub which has retired. It wakes the
+// next one if clients were in it.
 type hubMoved struct {
-	room actors.RoomRef
-	emit *wire.HubEmit
+	room  actors.RoomRef
+	emit  *wire.HubEmit
+	wakes bool
+	node  string     // where the hub was not
+	pid   *actor.PID // or which it was
+}
+
+// hubMissed gives an emit back to the node that it came from.
+func (n *Node) hubMissed(s *wire.HubSend) {
+	if node := s.Emit.From.Node; node != n.id {
+		n.toPeer(node, link.Control, actors.Reliable, &wire.HubMissed{HubSend: *s})
+		return
+	}
+	n.send(n.callers[n.shardOf(s.Room)], &hubMoved{room: s.Room, emit: &s.Emit, wakes: s.Wakes})
 }
 
 // hubActor drives one hub machine.
@@ -41,9 +54,9 @@ type hubActor struct {
 	armed   time.Time
 }
 
-func (n *Node) startHub(ref actors.RoomRef) *actor.PID {
+func (n *Node) startHub(ref actors.RoomRef, epoch uint64) *actor.PID {
 	h := &hubActor{node: n, ref: ref, calls: make(map[uint64]*roomCall)}
-	h.machine = hub.New(time.Now(), strings.TrimPrefix(ref.Kind, "@"), ref.ID, h)
+	h.machine = hub.New(time.Now(), strings.TrimPrefix(ref.Kind, "@"), ref.ID, epoch, h)
 	return n.spawn(func() actor.Actor { return h })
 }
 
@@ -56,13 +69,13 @@ func (h *hubActor) Receive(ctx actor.Context) {
 		h.call(msg)
 	case *wire.HubEmit:
 		if h.machine.Retired() {
-			ctx.Respond(&hubMoved{h.ref, msg})
+			ctx.Respond(&hubMoved{room: h.ref, emit: msg, wakes: h.deserted(), pid: h.self})
 		} else {
 			h.machine.Emit(0, msg)
 		}
 	case *wire.HubSend:
 		if h.machine.Retired() {
-			h.node.toPeer(msg.Emit.From.Node, link.Control, actors.Reliable, &wire.HubMissed{HubSend: *msg})
+			h.missed(msg)
 		} else {
 			h.machine.Emit(0, &msg.Emit)
 		}
@@ -75,10 +88,13 @@ func (h *hubActor) Receive(ctx actor.Context) {
 		h.machine.Close()
 	case retired:
 		for _, node := range h.machine.Nodes() { // it was closed with members in it
-			if node != h.node.id {
-				h.node.toPeer(node, link.Control, actors.Reliable, &wire.HubGone{Room: h.ref})
+			if node == h.node.id {
+				h.node.reenter([]actors.RoomRef{h.ref})
+				continue
 			}
+			h.node.toPeer(node, link.Data, actors.Reliable, &wire.HubGone{Room: h.ref}) // behind what it was sent
 		}
+		time.AfterFunc(linger/2, func() { h.node.send(h.node.callers[h.node.shardOf(h.ref)], forgotten{h.ref, h.self}) })
 		time.AfterFunc(linger, func() { h.node.send(h.self, leaveNow{}) })
 		h.node.rooms.Add(-1)
 	case leaveNow:
@@ -109,6 +125,20 @@ func (h *hubActor) call(c *roomCall) {
 	}
 }
 
+// missed gives an emit back once the hub has retired.
+func (h *hubActor) missed(s *wire.HubSend) {
+	back := &wire.HubSend{Room: s.Room, Emit: s.Emit, Wakes: s.Wakes || h.deserted()}
+	if s.Emit.From.Node != h.node.id {
+		h.node.hubMissed(back)
+		return
+	}
+	h.node.send(h.node.callers[h.node.shardOf(s.Room)], &hubMoved{room: s.Room, emit: &back.Emit, wakes: back.Wakes, pid: h.self})
+}
+
+// deserted reports whether the hub has retired with clients in it, which enter
+// the next one by themselves.
+func (h *hubActor) deserted() bool { return len(h.machine.Nodes()) > 0 }
+
 func (h *hubActor) arm() {
 	next := h.machine.NextWake()
 	if next.Equal(h.armed) {
@@ -138,7 +168,7 @@ func (h *hubActor) Done(request uint64, done *wire.HubDone) {
 
 // Retire implements hub.Effects.
 func (h *hubActor) Retire() {
-	h.node.send(h.node.shards[h.node.shardOf(h.ref)], &retire{h.ref, h.self})
+	h.node.send(h.node.shards[h.node.shardOf(h.ref)], &retire{h.ref, h.self, h.deserted()})
 }
 
 // askHub sends an operation to a hub, waking it if need be, and waits.

@@ -91,12 +91,25 @@ func (n *Node) reenter(rooms []actors.RoomRef) {
 		namespace := strings.TrimPrefix(ref.Kind, "@")
 		n.clients.Range(func(_, v any) bool {
 			if c := v.(*client); c.details.Namespace == namespace {
-				if e := c.entry(ref.ID); e != nil {
-					n.tellHub(namespace, ref.ID, e)
+				if c.entry(ref.ID) != nil {
+					n.send(c.shard.pid, &again{c, ref.ID}) // which knows what it was sent
 				}
 			}
 			return true
 		})
+	}
+}
+
+// again has a client enter a room once more.
+type again struct {
+	client *client
+	room   string
+}
+
+func (a *fan) again(m *again) {
+	if e := m.client.entry(m.room); e != nil {
+		e.Had = a.gate.Had(m.client.details.Namespace, m.client.id, m.room)
+		a.node.tellHub(m.client.details.Namespace, m.room, e)
 	}
 }
 

@@ -398,7 +398,7 @@ func (r *roomActor) Destroy() {
 
 // Retire implements room.Effects.
 func (r *roomActor) Retire() {
-	leave := func() { r.node.send(r.directory(), &retire{r.ref, r.self}) }
+	leave := func() { r.node.send(r.directory(), &retire{room: r.ref, pid: r.self}) }
 	if r.store == nil {
 		leave()
 		return

@@ -104,7 +104,9 @@ func (r *router) dispatch(room actors.RoomRef, rt *route, msg any) {
 	case *roomCall:
 		r.node.answerCall(msg, &callResult{err: errMoved})
 	case *wire.HubEmit:
-		r.node.send(r.self, &hubMoved{room, msg})
+		r.node.send(r.self, &hubMoved{room: room, emit: msg, node: rt.node})
+	case *wire.HubSend:
+		r.node.send(r.self, &hubMoved{room: room, emit: &msg.Emit, wakes: msg.Wakes, node: rt.node})
 	}
 }
 
@@ -118,6 +120,20 @@ func (r *router) located(l *located) {
 		r.dispatch(l.room, rt, msg)
 	}
 	rt.queued = nil
+}
+
+// forgetAt forgets a room if it is known to be where it is not: at an address,
+// or on another node.
+func (r *router) forgetAt(room actors.RoomRef, pid *actor.PID, node string) {
+	rt := r.routes[room]
+	switch {
+	case rt == nil:
+	case rt.pid != nil && pid != nil && rt.pid.Equal(pid):
+		delete(r.routes, room)
+	case rt.node != "" && rt.node == node:
+		r.mislead(room)
+		delete(r.routes, room)
+	}
 }
 
 func (r *router) forget(room actors.RoomRef) {

@@ -35,8 +35,27 @@ type client struct {
 
 // place is a room a client is in.
 type place struct {
-	room      string
-	base, pos uint64 // position at entering, and of the last event it was sent
+	room   string
+	base   uint64      // position at entering; of the activation of at
+	at     wire.HubPos // the last event it was sent
+	before uint64      // events it was sent of earlier activations
+}
+
+// since is how many events of the room the client was sent since it entered.
+func (p *place) since() uint64 { return p.before + p.at.Pos - p.base }
+
+// reach takes the place of an event, and reports false if the client was sent
+// it, or one of a later activation, before.
+func (p *place) reach(at wire.HubPos) bool {
+	switch {
+	case at.Epoch < p.at.Epoch, at.Epoch == p.at.Epoch && at.Pos != 0 && at.Pos <= p.at.Pos:
+		return false
+	case at.Epoch > p.at.Epoch: // it begins at zero
+		p.before, p.base = p.since(), 0
+		p.at = wire.HubPos{Epoch: at.Epoch}
+	}
+	p.at.Pos = max(p.at.Pos, at.Pos)
+	return true
 }
 
 func (c *client) inRoom(room string) bool {
@@ -76,28 +95,29 @@ func (s *space) exit(c *client, room string) {
 
 // crowd is the local clients in a room.
 type crowd struct {
-	list []*client
-	at   map[*client]int
+	at    wire.HubPos // what came of the room last
+	list  []*client
+	index map[*client]int
 }
 
-func newCrowd() *crowd { return &crowd{at: make(map[*client]int)} }
+func newCrowd() *crowd { return &crowd{index: make(map[*client]int)} }
 
 func (r *crowd) add(c *client) {
-	r.at[c] = len(r.list)
+	r.index[c] = len(r.list)
 	r.list = append(r.list, c)
 }
 
 func (r *crowd) remove(c *client) {
-	i, ok := r.at[c]
+	i, ok := r.index[c]
 	if !ok {
 		return
 	}
 	last := len(r.list) - 1
 	r.list[i] = r.list[last]
-	r.at[r.list[i]] = i
+	r.index[r.list[i]] = i
 	r.list[last] = nil
 	r.list = r.list[:last]
-	delete(r.at, c)
+	delete(r.index, c)
 }
 
 // windowIDs is how far the ids of events that go to several rooms may be apart

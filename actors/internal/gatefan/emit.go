@@ -30,7 +30,8 @@ func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
 				to(c)
 			}
 		case wire.ScopeRoom:
-			if crowd := s.rooms[e.Room]; crowd != nil {
+			if crowd := s.rooms[e.Room]; crowd != nil && !s.isOver(e.Room, e.Epoch) {
+				crowd.heard(wire.HubPos{Epoch: e.Epoch, Pos: e.Pos})
 				for _, c := range crowd.list {
 					to(c)
 				}
@@ -51,8 +52,8 @@ func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
 func (m *Machine) emitTo(namespace string, c *client, e *wire.GateEmit) bool {
 	if e.Scope == wire.ScopeRoom {
 		for i := range c.rooms {
-			if c.rooms[i].room == e.Room {
-				c.rooms[i].pos = e.Pos
+			if c.rooms[i].room == e.Room && !c.rooms[i].reach(wire.HubPos{Epoch: e.Epoch, Pos: e.Pos}) {
+				return false
 			}
 		}
 	}

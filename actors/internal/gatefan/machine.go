@@ -96,10 +96,12 @@ func (m *Machine) item(namespace string, item wire.GateItem) {
 	case wire.GateEnter:
 		m.enter(s, s.clients[item.Client], item)
 	case wire.GateExit:
-		if c := s.clients[item.Client]; c != nil {
+		if c := s.clients[item.Client]; c != nil && !s.isOver(item.Room, item.Epoch) {
 			s.exit(c, item.Room)
 			m.settle()
 		}
+	case wire.GateGap:
+		m.gap(s, item)
 	case wire.GateReply:
 		if c := s.clients[item.Client]; c != nil {
 			m.push(c, &actors.Packet{
@@ -171,16 +173,67 @@ func (m *Machine) refuse(s *space, c *client, namespace string, r wire.GateRefus
 }
 
 func (m *Machine) enter(s *space, c *client, e wire.GateEnter) {
-	if c == nil || c.inRoom(e.Room) {
+	if c == nil {
 		return
 	}
-	c.rooms = append(c.rooms, place{room: e.Room, base: e.Pos, pos: e.Pos})
 	crowd := s.rooms[e.Room]
 	if crowd == nil {
 		crowd = newCrowd()
 		s.rooms[e.Room] = crowd
 	}
+	crowd.heard(e.HubPos)
+	for i := range c.rooms {
+		if c.rooms[i].room == e.Room {
+			c.rooms[i].reach(e.HubPos)
+			return
+		}
+	}
+	c.rooms = append(c.rooms, place{room: e.Room, base: e.Pos, at: e.HubPos})
 	crowd.add(c)
+}
+
+// isOver reports whether a later activation of a room than that of epoch has
+// been heard here.
+func (s *space) isOver(room string, epoch uint64) bool {
+	crowd := s.rooms[room]
+	return crowd != nil && epoch < crowd.at.Epoch
+}
+
+// heard takes the place of what came of the room.
+func (r *crowd) heard(at wire.HubPos) {
+	if at.Epoch > r.at.Epoch {
+		r.at = at
+	} else if at.Epoch == r.at.Epoch {
+		r.at.Pos = max(r.at.Pos, at.Pos)
+	}
+}
+
+// Had returns what came of a room last, if a client is in it.
+func (m *Machine) Had(namespace, client, room string) *wire.HubPos {
+	s := m.spaces[namespace]
+	if s == nil || s.clients[client] == nil || !s.clients[client].inRoom(room) {
+		return nil
+	}
+	at := s.rooms[room].at
+	return &at
+}
+
+// gap makes clients that may recover notice that events of a room are lost.
+func (m *Machine) gap(s *space, g wire.GateGap) {
+	if s.rooms[g.Room] == nil || s.isOver(g.Room, g.Epoch) {
+		return
+	}
+	for _, c := range s.rooms[g.Room].list {
+		if c.pid == "" {
+			continue
+		}
+		c.history.cut()
+		if c.socket != nil {
+			c.socket.Flush()
+			c.socket.Close(actors.ReasonNodeLost)
+			c.socket = nil
+		}
+	}
 }
 
 func (m *Machine) detach(namespace string, s *space, c *client, d wire.GateDetach) {

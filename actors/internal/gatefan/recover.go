@@ -34,6 +34,13 @@ func (h *history) keep(p *actors.Packet) {
 	h.floor += uint64(drop)
 }
 
+// cut forgets everything: whoever comes back with what it has, has missed
+// something.
+func (h *history) cut() {
+	h.seq++
+	h.kept, h.bytes, h.floor = nil, 0, h.seq
+}
+
 // trim forgets the older half of what is kept.
 func (h *history) trim() {
 	n := (len(h.kept) + 1) / 2
@@ -77,7 +84,7 @@ func (h *history) since(seq uint64) ([]*actors.Packet, bool) {
 func (c *client) offset() string {
 	b := binary.AppendUvarint(make([]byte, 0, 32), c.history.seq)
 	for i := range c.rooms {
-		b = binary.AppendUvarint(b, c.rooms[i].pos-c.rooms[i].base)
+		b = binary.AppendUvarint(b, c.rooms[i].since())
 	}
 	return `"g1.` + c.generation + "." + base64.RawURLEncoding.EncodeToString(b) + `"`
 }

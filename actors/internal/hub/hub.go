@@ -15,6 +15,14 @@ import (
 // idleAfter is how long an empty room stays in memory.
 const idleAfter = 10 * time.Second
 
+// A room that has woken keeps what it is sent for nodes whose clients have yet
+// to come over from its earlier activation: for so long, at most so much.
+const (
+	youngFor   = 10 * time.Second
+	youngMost  = 1_000   // events
+	youngBytes = 1 << 20 // of them
+)
+
 // Effects is how a hub acts on the world. No method may block or call the
 // machine back.
 type Effects interface {
@@ -30,12 +38,14 @@ type Effects interface {
 // Machine is one room of a gateway. Use it from one goroutine at a time.
 type Machine struct {
 	namespace, room string
+	epoch           uint64
 	effect          Effects
 
 	members map[string]*member
 	order   []*member // in the order of entering
 	nodes   []node    // those that hold members, in the order of their first
-	pos     uint64    // events so far
+	pos     uint64    // events so far that count: those that every node is sent and none may lack
+	young   *young    // nil once everybody has had time to come over
 	idle    time.Time // when an empty room retires; zero while it has members
 	retired bool
 }
@@ -48,11 +58,15 @@ type member struct {
 type node struct {
 	name    string
 	members int
+	from    uint64 // position when it was first sent to
 }
 
-// New returns an empty room.
-func New(now time.Time, namespace, room string, e Effects) *Machine {
-	return &Machine{namespace: namespace, room: room, effect: e, members: make(map[string]*member), idle: now.Add(idleAfter)}
+// New returns an empty room: a later activation than all with a lower epoch.
+func New(now time.Time, namespace, room string, epoch uint64, e Effects) *Machine {
+	return &Machine{
+		namespace: namespace, room: room, epoch: epoch, effect: e, members: make(map[string]*member),
+		idle: now.Add(idleAfter), young: &young{until: now.Add(youngFor), had: make(map[string]wire.HubPos)},
+	}
 }
 
 // Retired reports whether the room has left: what still arrives must be sent
@@ -64,11 +78,18 @@ func (m *Machine) NextWake() time.Time {
 	if m.retired {
 		return time.Time{}
 	}
+	if m.young != nil && (m.idle.IsZero() || m.young.until.Before(m.idle)) {
+		return m.young.until
+	}
 	return m.idle
 }
 
-// Wake retires a room that has been empty for long enough.
+// Wake retires a room that has been empty for long enough, and forgets what
+// only a young one needs.
 func (m *Machine) Wake(now time.Time) {
+	if m.young != nil && !m.young.until.After(now) {
+		m.young = nil
+	}
 	if !m.retired && !m.idle.IsZero() && !m.idle.After(now) {
 		m.Close()
 	}
@@ -93,14 +114,17 @@ func (m *Machine) Enter(request uint64, e *wire.HubEnter) {
 		m.order = append(m.order, mem)
 		m.count(e.Conn.Node, 1)
 	} else if from := mem.conn.Node; from != e.Conn.Node {
-		m.deliver(from, wire.GateExit{Client: e.Client, Room: m.room})
+		m.deliver(from, wire.GateExit{Client: e.Client, Room: m.room, Epoch: m.epoch})
 		m.count(from, -1)
 		m.count(e.Conn.Node, 1)
 	}
 	mem.conn = e.Conn
 	mem.info = actors.ClientInfo{ID: e.Client, UserID: e.User, Data: e.Data, Node: e.Conn.Node}
 	m.idle = time.Time{}
-	m.deliver(e.Conn.Node, wire.GateEnter{Client: e.Client, Room: m.room, Pos: m.pos})
+	if e.Had != nil {
+		m.again(e.Conn.Node, *e.Had)
+	}
+	m.deliver(e.Conn.Node, wire.GateEnter{Client: e.Client, Room: m.room, HubPos: wire.HubPos{Epoch: m.epoch, Pos: m.pos}})
 	m.effect.Done(request, &wire.HubDone{})
 }
 
@@ -109,7 +133,7 @@ func (m *Machine) Exit(now time.Time, request uint64, e *wire.HubExit) {
 	if mem := m.members[e.Client]; mem != nil && mem.conn.Node == e.Conn.Node {
 		delete(m.members, e.Client)
 		m.order = slices.DeleteFunc(m.order, func(other *member) bool { return other == mem })
-		m.deliver(mem.conn.Node, wire.GateExit{Client: e.Client, Room: m.room})
+		m.deliver(mem.conn.Node, wire.GateExit{Client: e.Client, Room: m.room, Epoch: m.epoch})
 		m.count(mem.conn.Node, -1)
 	}
 	if len(m.members) == 0 && m.idle.IsZero() {
@@ -129,6 +153,7 @@ func (m *Machine) NodeLost(now time.Time, name string) {
 		return true
 	})
 	m.nodes = slices.DeleteFunc(m.nodes, func(n node) bool { return n.name == name })
+	m.young.forget(name)
 	if len(m.members) == 0 && m.idle.IsZero() {
 		m.idle = now.Add(idleAfter)
 	}
@@ -145,10 +170,14 @@ func (m *Machine) Nodes() []string {
 
 // Emit sends an event to the members.
 func (m *Machine) Emit(request uint64, e *wire.HubEmit) {
-	m.pos++
 	item := wire.GateEmit{
-		Scope: wire.ScopeRoom, Room: m.room, Pos: m.pos, Except: e.Except, Data: e.Data,
+		Scope: wire.ScopeRoom, Room: m.room, Epoch: m.epoch, Except: e.Except, Data: e.Data,
 		Volatile: e.Volatile, EmitID: e.EmitID, AskID: e.AskID, AskFor: e.AskFor, From: e.From.Node,
+	}
+	if !e.Volatile && e.Local == "" {
+		m.pos++
+		item.Pos = m.pos
+		m.young.keep(item)
 	}
 	done := &wire.HubDone{}
 	for _, n := range m.nodes {
@@ -185,5 +214,5 @@ func (m *Machine) count(name string, by int) {
 			return
 		}
 	}
-	m.nodes = append(m.nodes, node{name, by})
+	m.nodes = append(m.nodes, node{name, by, m.pos})
 }

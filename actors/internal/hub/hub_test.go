@@ -27,6 +27,8 @@ func (e *effects) Deliver(node string, d *wire.GateDeliver) {
 			e.sent = append(e.sent, fmt.Sprintf("%s enter %s %d", node, item.Client, item.Pos))
 		case wire.GateExit:
 			e.sent = append(e.sent, fmt.Sprintf("%s exit %s", node, item.Client))
+		case wire.GateGap:
+			e.sent = append(e.sent, node+" gap")
 		case wire.GateEmit:
 			e.sent = append(e.sent, fmt.Sprintf("%s emit %s %d", node, item.Data.JSON, item.Pos))
 		}
@@ -45,7 +47,7 @@ var start = time.Unix(1000, 0)
 
 func open() (*Machine, *effects) {
 	e := &effects{done: make(map[uint64]*wire.HubDone)}
-	return New(start, "/chat", "tea", e), e
+	return New(start, "/chat", "tea", 7, e), e
 }
 
 func enter(client, node string) *wire.HubEnter {
@@ -96,7 +98,7 @@ func TestLocalEmitStaysOnItsNode(t *testing.T) {
 	local := event("[1]")
 	local.Local = "two"
 	m.Emit(0, local)
-	expect(t, e, "two emit [1] 1")
+	expect(t, e, "two emit [1] 0")
 }
 
 func TestAskIsAnsweredWithTheNodesItWentTo(t *testing.T) {

@@ -20,7 +20,12 @@ type HubEnter struct {
 	Conn   ConnRef
 	User   string
 	Data   json.RawMessage
+	Had    *HubPos // what its node was sent last, if the client enters again
 }
+
+// HubPos is a place among the events of a gateway's room: of one activation,
+// which counts those that are kept for nodes that were away.
+type HubPos struct{ Epoch, Pos uint64 }
 
 // HubExit takes a client out of a room. Answered HubDone.
 type HubExit struct {
@@ -83,17 +88,25 @@ type GateRefuse struct {
 	Answer []byte
 }
 
-// GateEnter says that a client is in a room from position Pos of its events.
+// GateEnter says that a client is in a room from a position of its events.
 type GateEnter struct {
 	Client string
 	Room   string
-	Pos    uint64
+	HubPos
 }
 
 // GateExit says that a client is not in a room any more.
 type GateExit struct {
 	Client string
 	Room   string
+	Epoch  uint64 // of the activation that says so
+}
+
+// GateGap says that clients of this node have missed events of a room that
+// nobody has any more.
+type GateGap struct {
+	Room  string
+	Epoch uint64 // of the activation that says so
 }
 
 // Scope says whom a GateEmit is for.
@@ -110,8 +123,9 @@ const (
 type GateEmit struct {
 	Scope Scope
 	Room  string
+	Epoch uint64 // of the room's activation, ScopeRoom
 	// Pos is the position among the room's events, ScopeRoom; among those of
-	// From that go to every node, ScopeNamespace, zero if it is not counted.
+	// From that go to every node, ScopeNamespace. Zero if it is not counted.
 	Pos      uint64
 	Except   []string // rooms and client ids; a client in any of them is left out
 	Data     actors.Raw
@@ -256,6 +270,7 @@ func (GateAccept) gateItem() {}
 func (GateRefuse) gateItem() {}
 func (GateEnter) gateItem()  {}
 func (GateExit) gateItem()   {}
+func (GateGap) gateItem()    {}
 func (GateEmit) gateItem()   {}
 func (GateReply) gateItem()  {}
 func (GateDetach) gateItem() {}

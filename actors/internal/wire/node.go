@@ -94,8 +94,9 @@ func (*ServerEvent) nodeOp() {}
 
 // HubSend is a HubEmit on its way to a gateway's room.
 type HubSend struct {
-	Room actors.RoomRef
-	Emit HubEmit
+	Room  actors.RoomRef
+	Emit  HubEmit
+	Wakes bool // the room has left its node with clients in it: it is woken where it is next
 }
 
 // HubMissed gives a HubSend back to Emit.From, whose room was not there.

@@ -155,13 +155,13 @@ func (s *Seat) Leave(context.Context) error {
 	return nil
 }
 
-// Drain implements node.Cluster: those the node has may be woken elsewhere.
+// Drain implements node.Cluster: what the node has stays there until it is
+// released.
 func (s *Seat) Drain() {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.peer.Draining = true
-	w.dropOwner(s.peer.ID)
 	w.publish()
 }
 
@@ -181,7 +181,7 @@ func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 	switch {
 	case owner != "" || q.Peek:
 		return node.Place{Node: owner}, nil
-	case q.Here:
+	case q.Here && !s.peer.Draining:
 		owner = s.peer.ID
 	default:
 		owner = w.choose(q.Room)

@@ -16,7 +16,7 @@ func call(c *wire.Call) (*pb.Call, error) {
 	switch op := c.Op.(type) {
 	case nil:
 	case *wire.HubEnter:
-		p.Op = &pb.Call_Enter{Enter: &pb.HubEnter{Client: text(op.Client), Conn: conn(op.Conn), User: text(op.User), Data: op.Data}}
+		p.Op = &pb.Call_Enter{Enter: &pb.HubEnter{Client: text(op.Client), Conn: conn(op.Conn), User: text(op.User), Data: op.Data, Had: hubPos(op.Had)}}
 	case *wire.HubExit:
 		p.Op = &pb.Call_Exit{Exit: &pb.HubExit{Client: text(op.Client), Conn: conn(op.Conn)}}
 	case *wire.HubEmit:
@@ -53,7 +53,7 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 	case nil:
 	case *pb.Call_Enter:
 		e := op.Enter
-		c.Op = &wire.HubEnter{Client: str(e.Client), Conn: connOf(e.Conn), User: str(e.User), Data: e.Data}
+		c.Op = &wire.HubEnter{Client: str(e.Client), Conn: connOf(e.Conn), User: str(e.User), Data: e.Data, Had: hubPosOf(e.Had)}
 	case *pb.Call_Exit:
 		c.Op = &wire.HubExit{Client: str(op.Exit.Client), Conn: connOf(op.Exit.Conn)}
 	case *pb.Call_Emit:
@@ -100,11 +100,11 @@ func hubEmitOf(p *pb.HubEmit) wire.HubEmit {
 }
 
 func hubSend(s *wire.HubSend) *pb.HubSend {
-	return &pb.HubSend{Room: room(s.Room), Emit: hubEmit(&s.Emit)}
+	return &pb.HubSend{Room: room(s.Room), Emit: hubEmit(&s.Emit), Wakes: s.Wakes}
 }
 
 func hubSendOf(p *pb.HubSend) *wire.HubSend {
-	return &wire.HubSend{Room: roomOf(p.Room), Emit: hubEmitOf(p.Emit)}
+	return &wire.HubSend{Room: roomOf(p.Room), Emit: hubEmitOf(p.Emit), Wakes: p.Wakes}
 }
 
 func hubDone(d *wire.HubDone) *pb.HubDone {
@@ -139,13 +139,15 @@ func gateDeliver(d *wire.GateDeliver) (*pb.GateDeliver, error) {
 		i := &pb.GateItem{}
 		switch item := item.(type) {
 		case wire.GateEnter:
-			i.Item = &pb.GateItem_Enter{Enter: &pb.GateEnter{Client: text(item.Client), Room: text(item.Room), Pos: item.Pos}}
+			i.Item = &pb.GateItem_Enter{Enter: &pb.GateEnter{Client: text(item.Client), Room: text(item.Room), Pos: item.Pos, Epoch: item.Epoch}}
 		case wire.GateExit:
-			i.Item = &pb.GateItem_Exit{Exit: &pb.GateExit{Client: text(item.Client), Room: text(item.Room)}}
+			i.Item = &pb.GateItem_Exit{Exit: &pb.GateExit{Client: text(item.Client), Room: text(item.Room), Epoch: item.Epoch}}
+		case wire.GateGap:
+			i.Item = &pb.GateItem_Gap{Gap: &pb.GateGap{Room: text(item.Room), Epoch: item.Epoch}}
 		case wire.GateEmit:
 			i.Item = &pb.GateItem_Emit{Emit: &pb.GateEmit{
 				Scope: uint32(item.Scope), Room: text(item.Room), Pos: item.Pos, Except: texts(item.Except), Data: raw(item.Data),
-				Volatile: item.Volatile, EmitId: item.EmitID, AskId: item.AskID, From: text(item.From), AskFor: int64(item.AskFor),
+				Volatile: item.Volatile, EmitId: item.EmitID, AskId: item.AskID, From: text(item.From), AskFor: int64(item.AskFor), Epoch: item.Epoch,
 			}}
 		default:
 			return nil, fmt.Errorf("codec: item %T does not cross nodes", item)
@@ -160,18 +162,34 @@ func gateDeliverOf(p *pb.GateDeliver) (*wire.GateDeliver, error) {
 	for _, item := range p.Items {
 		switch i := item.GetItem().(type) {
 		case *pb.GateItem_Enter:
-			d.Items = append(d.Items, wire.GateEnter{Client: str(i.Enter.Client), Room: str(i.Enter.Room), Pos: i.Enter.Pos})
+			d.Items = append(d.Items, wire.GateEnter{Client: str(i.Enter.Client), Room: str(i.Enter.Room), HubPos: wire.HubPos{Epoch: i.Enter.Epoch, Pos: i.Enter.Pos}})
 		case *pb.GateItem_Exit:
-			d.Items = append(d.Items, wire.GateExit{Client: str(i.Exit.Client), Room: str(i.Exit.Room)})
+			d.Items = append(d.Items, wire.GateExit{Client: str(i.Exit.Client), Room: str(i.Exit.Room), Epoch: i.Exit.Epoch})
+		case *pb.GateItem_Gap:
+			d.Items = append(d.Items, wire.GateGap{Room: str(i.Gap.Room), Epoch: i.Gap.Epoch})
 		case *pb.GateItem_Emit:
 			e := i.Emit
 			d.Items = append(d.Items, wire.GateEmit{
 				Scope: wire.Scope(e.Scope), Room: str(e.Room), Pos: e.Pos, Except: strs(e.Except), Data: rawOf(e.Data),
-				Volatile: e.Volatile, EmitID: e.EmitId, AskID: e.AskId, From: str(e.From), AskFor: time.Duration(e.AskFor),
+				Volatile: e.Volatile, EmitID: e.EmitId, AskID: e.AskId, From: str(e.From), AskFor: time.Duration(e.AskFor), Epoch: e.Epoch,
 			})
 		default:
 			return nil, errUnknown
 		}
 	}
 	return d, nil
+}
+
+func hubPos(h *wire.HubPos) *pb.HubPos {
+	if h == nil {
+		return nil
+	}
+	return &pb.HubPos{Epoch: h.Epoch, Pos: h.Pos}
+}
+
+func hubPosOf(p *pb.HubPos) *wire.HubPos {
+	if p == nil {
+		return nil
+	}
+	return &wire.HubPos{Epoch: p.Epoch, Pos: p.Pos}
 }

@@ -3221,6 +3221,7 @@ type HubEnter struct {
 	Conn          *Conn                  `protobuf:"bytes,2,opt,name=conn,proto3" json:"conn,omitempty"`
 	User          []byte                 `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
 	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3,oneof" json:"data,omitempty"`
+	Had           *HubPos                `protobuf:"bytes,5,opt,name=had,proto3" json:"had,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3283,6 +3284,65 @@ func (x *HubEnter) GetData() []byte {
 	return nil
 }
 
+func (x *HubEnter) GetHad() *HubPos {
+	if x != nil {
+		return x.Had
+	}
+	return nil
+}
+
+type HubPos struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Pos           uint64                 `protobuf:"varint,2,opt,name=pos,proto3" json:"pos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HubPos) Reset() {
+	*x = HubPos{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HubPos) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HubPos) ProtoMessage() {}
+
+func (x *HubPos) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HubPos.ProtoReflect.Descriptor instead.
+func (*HubPos) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *HubPos) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *HubPos) GetPos() uint64 {
+	if x != nil {
+		return x.Pos
+	}
+	return 0
+}
+
 type HubExit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
@@ -3293,7 +3353,7 @@ type HubExit struct {
 
 func (x *HubExit) Reset() {
 	*x = HubExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3365,7 @@ func (x *HubExit) String() string {
 func (*HubExit) ProtoMessage() {}
 
 func (x *HubExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[37]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3378,7 @@ func (x *HubExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubExit.ProtoReflect.Descriptor instead.
 func (*HubExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{37}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HubExit) GetClient() []byte {
@@ -3352,7 +3412,7 @@ type HubEmit struct {
 
 func (x *HubEmit) Reset() {
 	*x = HubEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3424,7 @@ func (x *HubEmit) String() string {
 func (*HubEmit) ProtoMessage() {}
 
 func (x *HubEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[38]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3437,7 @@ func (x *HubEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubEmit.ProtoReflect.Descriptor instead.
 func (*HubEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{38}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HubEmit) GetExcept() [][]byte {
@@ -3451,7 +3511,7 @@ type HubList struct {
 
 func (x *HubList) Reset() {
 	*x = HubList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3463,7 +3523,7 @@ func (x *HubList) String() string {
 func (*HubList) ProtoMessage() {}
 
 func (x *HubList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[39]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3476,7 +3536,7 @@ func (x *HubList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubList.ProtoReflect.Descriptor instead.
 func (*HubList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{39}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
 }
 
 type RoomDue struct {
@@ -3487,7 +3547,7 @@ type RoomDue struct {
 
 func (x *RoomDue) Reset() {
 	*x = RoomDue{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3559,7 @@ func (x *RoomDue) String() string {
 func (*RoomDue) ProtoMessage() {}
 
 func (x *RoomDue) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[40]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3572,7 @@ func (x *RoomDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomDue.ProtoReflect.Descriptor instead.
 func (*RoomDue) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{40}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
 }
 
 type Client struct {
@@ -3528,7 +3588,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3540,7 +3600,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[41]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3553,7 +3613,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Client) GetId() []byte {
@@ -3601,7 +3661,7 @@ type HubDone struct {
 
 func (x *HubDone) Reset() {
 	*x = HubDone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3613,7 +3673,7 @@ func (x *HubDone) String() string {
 func (*HubDone) ProtoMessage() {}
 
 func (x *HubDone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3626,7 +3686,7 @@ func (x *HubDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubDone.ProtoReflect.Descriptor instead.
 func (*HubDone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *HubDone) GetMembers() []*Client {
@@ -3654,7 +3714,7 @@ type ClientsList struct {
 
 func (x *ClientsList) Reset() {
 	*x = ClientsList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +3726,7 @@ func (x *ClientsList) String() string {
 func (*ClientsList) ProtoMessage() {}
 
 func (x *ClientsList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +3739,7 @@ func (x *ClientsList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsList.ProtoReflect.Descriptor instead.
 func (*ClientsList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ClientsList) GetNamespace() []byte {
@@ -3715,7 +3775,7 @@ type ClientsMove struct {
 
 func (x *ClientsMove) Reset() {
 	*x = ClientsMove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3727,7 +3787,7 @@ func (x *ClientsMove) String() string {
 func (*ClientsMove) ProtoMessage() {}
 
 func (x *ClientsMove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3740,7 +3800,7 @@ func (x *ClientsMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsMove.ProtoReflect.Descriptor instead.
 func (*ClientsMove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ClientsMove) GetNamespace() []byte {
@@ -3782,7 +3842,7 @@ type ClientsEnd struct {
 
 func (x *ClientsEnd) Reset() {
 	*x = ClientsEnd{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3794,7 +3854,7 @@ func (x *ClientsEnd) String() string {
 func (*ClientsEnd) ProtoMessage() {}
 
 func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3807,7 +3867,7 @@ func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsEnd.ProtoReflect.Descriptor instead.
 func (*ClientsEnd) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ClientsEnd) GetNamespace() []byte {
@@ -3842,7 +3902,7 @@ type ClientTake struct {
 
 func (x *ClientTake) Reset() {
 	*x = ClientTake{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +3914,7 @@ func (x *ClientTake) String() string {
 func (*ClientTake) ProtoMessage() {}
 
 func (x *ClientTake) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +3927,7 @@ func (x *ClientTake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTake.ProtoReflect.Descriptor instead.
 func (*ClientTake) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ClientTake) GetNamespace() []byte {
@@ -3903,7 +3963,7 @@ type ClientHand struct {
 
 func (x *ClientHand) Reset() {
 	*x = ClientHand{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +3975,7 @@ func (x *ClientHand) String() string {
 func (*ClientHand) ProtoMessage() {}
 
 func (x *ClientHand) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +3988,7 @@ func (x *ClientHand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientHand.ProtoReflect.Descriptor instead.
 func (*ClientHand) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ClientHand) GetClient() []byte {
@@ -3970,7 +4030,7 @@ type ServerEvent struct {
 
 func (x *ServerEvent) Reset() {
 	*x = ServerEvent{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3982,7 +4042,7 @@ func (x *ServerEvent) String() string {
 func (*ServerEvent) ProtoMessage() {}
 
 func (x *ServerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3995,7 +4055,7 @@ func (x *ServerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerEvent.ProtoReflect.Descriptor instead.
 func (*ServerEvent) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ServerEvent) GetNamespace() []byte {
@@ -4023,13 +4083,14 @@ type HubSend struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Emit          *HubEmit               `protobuf:"bytes,2,opt,name=emit,proto3" json:"emit,omitempty"`
+	Wakes         bool                   `protobuf:"varint,3,opt,name=wakes,proto3" json:"wakes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HubSend) Reset() {
 	*x = HubSend{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4102,7 @@ func (x *HubSend) String() string {
 func (*HubSend) ProtoMessage() {}
 
 func (x *HubSend) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,7 +4115,7 @@ func (x *HubSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSend.ProtoReflect.Descriptor instead.
 func (*HubSend) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *HubSend) GetRoom() *Room {
@@ -4071,6 +4132,13 @@ func (x *HubSend) GetEmit() *HubEmit {
 	return nil
 }
 
+func (x *HubSend) GetWakes() bool {
+	if x != nil {
+		return x.Wakes
+	}
+	return false
+}
+
 type HubGone struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
@@ -4080,7 +4148,7 @@ type HubGone struct {
 
 func (x *HubGone) Reset() {
 	*x = HubGone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4092,7 +4160,7 @@ func (x *HubGone) String() string {
 func (*HubGone) ProtoMessage() {}
 
 func (x *HubGone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4105,7 +4173,7 @@ func (x *HubGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubGone.ProtoReflect.Descriptor instead.
 func (*HubGone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *HubGone) GetRoom() *Room {
@@ -4126,7 +4194,7 @@ type GateDeliver struct {
 
 func (x *GateDeliver) Reset() {
 	*x = GateDeliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4138,7 +4206,7 @@ func (x *GateDeliver) String() string {
 func (*GateDeliver) ProtoMessage() {}
 
 func (x *GateDeliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4151,7 +4219,7 @@ func (x *GateDeliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateDeliver.ProtoReflect.Descriptor instead.
 func (*GateDeliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GateDeliver) GetNamespace() []byte {
@@ -4182,6 +4250,7 @@ type GateItem struct {
 	//	*GateItem_Enter
 	//	*GateItem_Exit
 	//	*GateItem_Emit
+	//	*GateItem_Gap
 	Item          isGateItem_Item `protobuf_oneof:"item"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4189,7 +4258,7 @@ type GateItem struct {
 
 func (x *GateItem) Reset() {
 	*x = GateItem{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4201,7 +4270,7 @@ func (x *GateItem) String() string {
 func (*GateItem) ProtoMessage() {}
 
 func (x *GateItem) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4214,7 +4283,7 @@ func (x *GateItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateItem.ProtoReflect.Descriptor instead.
 func (*GateItem) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GateItem) GetItem() isGateItem_Item {
@@ -4251,6 +4320,15 @@ func (x *GateItem) GetEmit() *GateEmit {
 	return nil
 }
 
+func (x *GateItem) GetGap() *GateGap {
+	if x != nil {
+		if x, ok := x.Item.(*GateItem_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
 type isGateItem_Item interface {
 	isGateItem_Item()
 }
@@ -4267,24 +4345,31 @@ type GateItem_Emit struct {
 	Emit *GateEmit `protobuf:"bytes,3,opt,name=emit,proto3,oneof"`
 }
 
+type GateItem_Gap struct {
+	Gap *GateGap `protobuf:"bytes,4,opt,name=gap,proto3,oneof"`
+}
+
 func (*GateItem_Enter) isGateItem_Item() {}
 
 func (*GateItem_Exit) isGateItem_Item() {}
 
 func (*GateItem_Emit) isGateItem_Item() {}
 
+func (*GateItem_Gap) isGateItem_Item() {}
+
 type GateEnter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	Room          []byte                 `protobuf:"bytes,2,opt,name=room,proto3" json:"room,omitempty"`
 	Pos           uint64                 `protobuf:"varint,3,opt,name=pos,proto3" json:"pos,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GateEnter) Reset() {
 	*x = GateEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4381,7 @@ func (x *GateEnter) String() string {
 func (*GateEnter) ProtoMessage() {}
 
 func (x *GateEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4394,7 @@ func (x *GateEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEnter.ProtoReflect.Descriptor instead.
 func (*GateEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{53}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GateEnter) GetClient() []byte {
@@ -4333,17 +4418,25 @@ func (x *GateEnter) GetPos() uint64 {
 	return 0
 }
 
+func (x *GateEnter) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 type GateExit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	Room          []byte                 `protobuf:"bytes,2,opt,name=room,proto3" json:"room,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GateExit) Reset() {
 	*x = GateExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4355,7 +4448,7 @@ func (x *GateExit) String() string {
 func (*GateExit) ProtoMessage() {}
 
 func (x *GateExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4368,7 +4461,7 @@ func (x *GateExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateExit.ProtoReflect.Descriptor instead.
 func (*GateExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{54}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GateExit) GetClient() []byte {
@@ -4385,6 +4478,65 @@ func (x *GateExit) GetRoom() []byte {
 	return nil
 }
 
+func (x *GateExit) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type GateGap struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GateGap) Reset() {
+	*x = GateGap{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GateGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GateGap) ProtoMessage() {}
+
+func (x *GateGap) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GateGap.ProtoReflect.Descriptor instead.
+func (*GateGap) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *GateGap) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *GateGap) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 type GateEmit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Scope         uint32                 `protobuf:"varint,1,opt,name=scope,proto3" json:"scope,omitempty"`
@@ -4397,13 +4549,14 @@ type GateEmit struct {
 	AskId         uint64                 `protobuf:"varint,8,opt,name=ask_id,json=askId,proto3" json:"ask_id,omitempty"`
 	From          []byte                 `protobuf:"bytes,9,opt,name=from,proto3" json:"from,omitempty"`
 	AskFor        int64                  `protobuf:"varint,10,opt,name=ask_for,json=askFor,proto3" json:"ask_for,omitempty"` // nanoseconds
+	Epoch         uint64                 `protobuf:"varint,11,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GateEmit) Reset() {
 	*x = GateEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4415,7 +4568,7 @@ func (x *GateEmit) String() string {
 func (*GateEmit) ProtoMessage() {}
 
 func (x *GateEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4428,7 +4581,7 @@ func (x *GateEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEmit.ProtoReflect.Descriptor instead.
 func (*GateEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{55}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GateEmit) GetScope() uint32 {
@@ -4501,6 +4654,13 @@ func (x *GateEmit) GetAskFor() int64 {
 	return 0
 }
 
+func (x *GateEmit) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 type Asked struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ask           uint64                 `protobuf:"varint,1,opt,name=ask,proto3" json:"ask,omitempty"`
@@ -4513,7 +4673,7 @@ type Asked struct {
 
 func (x *Asked) Reset() {
 	*x = Asked{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4685,7 @@ func (x *Asked) String() string {
 func (*Asked) ProtoMessage() {}
 
 func (x *Asked) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4698,7 @@ func (x *Asked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asked.ProtoReflect.Descriptor instead.
 func (*Asked) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{56}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Asked) GetAsk() uint64 {
@@ -4582,7 +4742,7 @@ type Answered struct {
 
 func (x *Answered) Reset() {
 	*x = Answered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4594,7 +4754,7 @@ func (x *Answered) String() string {
 func (*Answered) ProtoMessage() {}
 
 func (x *Answered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4607,7 +4767,7 @@ func (x *Answered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answered.ProtoReflect.Descriptor instead.
 func (*Answered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{57}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Answered) GetAsk() uint64 {
@@ -4904,13 +5064,17 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04bits\x18\x03 \x01(\fR\x04bits\"-\n" +
 	"\x05Heard\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\fR\x04node\x12\x10\n" +
-	"\x03pos\x18\x02 \x01(\x04R\x03pos\"\x82\x01\n" +
+	"\x03pos\x18\x02 \x01(\x04R\x03pos\"\xac\x01\n" +
 	"\bHubEnter\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\fR\x04user\x12\x17\n" +
-	"\x04data\x18\x04 \x01(\fH\x00R\x04data\x88\x01\x01B\a\n" +
-	"\x05_data\"K\n" +
+	"\x04data\x18\x04 \x01(\fH\x00R\x04data\x88\x01\x01\x12(\n" +
+	"\x03had\x18\x05 \x01(\v2\x16.parlor.link.v1.HubPosR\x03hadB\a\n" +
+	"\x05_data\"0\n" +
+	"\x06HubPos\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
+	"\x03pos\x18\x02 \x01(\x04R\x03pos\"K\n" +
 	"\aHubExit\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\"\x85\x02\n" +
@@ -4964,28 +5128,35 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\vServerEvent\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x14\n" +
 	"\x05event\x18\x02 \x01(\fR\x05event\x12'\n" +
-	"\x04args\x18\x03 \x01(\v2\x13.parlor.link.v1.RawR\x04args\"`\n" +
+	"\x04args\x18\x03 \x01(\v2\x13.parlor.link.v1.RawR\x04args\"v\n" +
 	"\aHubSend\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12+\n" +
-	"\x04emit\x18\x02 \x01(\v2\x17.parlor.link.v1.HubEmitR\x04emit\"3\n" +
+	"\x04emit\x18\x02 \x01(\v2\x17.parlor.link.v1.HubEmitR\x04emit\x12\x14\n" +
+	"\x05wakes\x18\x03 \x01(\bR\x05wakes\"3\n" +
 	"\aHubGone\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\"q\n" +
 	"\vGateDeliver\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12.\n" +
 	"\x05items\x18\x02 \x03(\v2\x18.parlor.link.v1.GateItemR\x05items\x12\x14\n" +
-	"\x05trace\x18\x03 \x01(\fR\x05trace\"\xa5\x01\n" +
+	"\x05trace\x18\x03 \x01(\fR\x05trace\"\xd2\x01\n" +
 	"\bGateItem\x121\n" +
 	"\x05enter\x18\x01 \x01(\v2\x19.parlor.link.v1.GateEnterH\x00R\x05enter\x12.\n" +
 	"\x04exit\x18\x02 \x01(\v2\x18.parlor.link.v1.GateExitH\x00R\x04exit\x12.\n" +
-	"\x04emit\x18\x03 \x01(\v2\x18.parlor.link.v1.GateEmitH\x00R\x04emitB\x06\n" +
-	"\x04item\"I\n" +
+	"\x04emit\x18\x03 \x01(\v2\x18.parlor.link.v1.GateEmitH\x00R\x04emit\x12+\n" +
+	"\x03gap\x18\x04 \x01(\v2\x17.parlor.link.v1.GateGapH\x00R\x03gapB\x06\n" +
+	"\x04item\"_\n" +
 	"\tGateEnter\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x12\n" +
 	"\x04room\x18\x02 \x01(\fR\x04room\x12\x10\n" +
-	"\x03pos\x18\x03 \x01(\x04R\x03pos\"6\n" +
+	"\x03pos\x18\x03 \x01(\x04R\x03pos\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"L\n" +
 	"\bGateExit\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x12\n" +
-	"\x04room\x18\x02 \x01(\fR\x04room\"\x80\x02\n" +
+	"\x04room\x18\x02 \x01(\fR\x04room\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"3\n" +
+	"\aGateGap\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x96\x02\n" +
 	"\bGateEmit\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\rR\x05scope\x12\x12\n" +
 	"\x04room\x18\x02 \x01(\fR\x04room\x12\x10\n" +
@@ -4997,7 +5168,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x06ask_id\x18\b \x01(\x04R\x05askId\x12\x12\n" +
 	"\x04from\x18\t \x01(\fR\x04from\x12\x17\n" +
 	"\aask_for\x18\n" +
-	" \x01(\x03R\x06askFor\"_\n" +
+	" \x01(\x03R\x06askFor\x12\x14\n" +
+	"\x05epoch\x18\v \x01(\x04R\x05epoch\"_\n" +
 	"\x05Asked\x12\x10\n" +
 	"\x03ask\x18\x01 \x01(\x04R\x03ask\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12\x16\n" +
@@ -5022,7 +5194,7 @@ func file_parlor_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_parlor_link_v1_link_proto_rawDescData
 }
 
-var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Message)(nil),     // 0: parlor.link.v1.Message
 	(*Room)(nil),        // 1: parlor.link.v1.Room
@@ -5061,27 +5233,29 @@ var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*SeenIDs)(nil),     // 34: parlor.link.v1.SeenIDs
 	(*Heard)(nil),       // 35: parlor.link.v1.Heard
 	(*HubEnter)(nil),    // 36: parlor.link.v1.HubEnter
-	(*HubExit)(nil),     // 37: parlor.link.v1.HubExit
-	(*HubEmit)(nil),     // 38: parlor.link.v1.HubEmit
-	(*HubList)(nil),     // 39: parlor.link.v1.HubList
-	(*RoomDue)(nil),     // 40: parlor.link.v1.RoomDue
-	(*Client)(nil),      // 41: parlor.link.v1.Client
-	(*HubDone)(nil),     // 42: parlor.link.v1.HubDone
-	(*ClientsList)(nil), // 43: parlor.link.v1.ClientsList
-	(*ClientsMove)(nil), // 44: parlor.link.v1.ClientsMove
-	(*ClientsEnd)(nil),  // 45: parlor.link.v1.ClientsEnd
-	(*ClientTake)(nil),  // 46: parlor.link.v1.ClientTake
-	(*ClientHand)(nil),  // 47: parlor.link.v1.ClientHand
-	(*ServerEvent)(nil), // 48: parlor.link.v1.ServerEvent
-	(*HubSend)(nil),     // 49: parlor.link.v1.HubSend
-	(*HubGone)(nil),     // 50: parlor.link.v1.HubGone
-	(*GateDeliver)(nil), // 51: parlor.link.v1.GateDeliver
-	(*GateItem)(nil),    // 52: parlor.link.v1.GateItem
-	(*GateEnter)(nil),   // 53: parlor.link.v1.GateEnter
-	(*GateExit)(nil),    // 54: parlor.link.v1.GateExit
-	(*GateEmit)(nil),    // 55: parlor.link.v1.GateEmit
-	(*Asked)(nil),       // 56: parlor.link.v1.Asked
-	(*Answered)(nil),    // 57: parlor.link.v1.Answered
+	(*HubPos)(nil),      // 37: parlor.link.v1.HubPos
+	(*HubExit)(nil),     // 38: parlor.link.v1.HubExit
+	(*HubEmit)(nil),     // 39: parlor.link.v1.HubEmit
+	(*HubList)(nil),     // 40: parlor.link.v1.HubList
+	(*RoomDue)(nil),     // 41: parlor.link.v1.RoomDue
+	(*Client)(nil),      // 42: parlor.link.v1.Client
+	(*HubDone)(nil),     // 43: parlor.link.v1.HubDone
+	(*ClientsList)(nil), // 44: parlor.link.v1.ClientsList
+	(*ClientsMove)(nil), // 45: parlor.link.v1.ClientsMove
+	(*ClientsEnd)(nil),  // 46: parlor.link.v1.ClientsEnd
+	(*ClientTake)(nil),  // 47: parlor.link.v1.ClientTake
+	(*ClientHand)(nil),  // 48: parlor.link.v1.ClientHand
+	(*ServerEvent)(nil), // 49: parlor.link.v1.ServerEvent
+	(*HubSend)(nil),     // 50: parlor.link.v1.HubSend
+	(*HubGone)(nil),     // 51: parlor.link.v1.HubGone
+	(*GateDeliver)(nil), // 52: parlor.link.v1.GateDeliver
+	(*GateItem)(nil),    // 53: parlor.link.v1.GateItem
+	(*GateEnter)(nil),   // 54: parlor.link.v1.GateEnter
+	(*GateExit)(nil),    // 55: parlor.link.v1.GateExit
+	(*GateGap)(nil),     // 56: parlor.link.v1.GateGap
+	(*GateEmit)(nil),    // 57: parlor.link.v1.GateEmit
+	(*Asked)(nil),       // 58: parlor.link.v1.Asked
+	(*Answered)(nil),    // 59: parlor.link.v1.Answered
 }
 var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	9,   // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
@@ -5097,13 +5271,13 @@ var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	20,  // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
 	31,  // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
 	32,  // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
-	49,  // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
-	49,  // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
-	51,  // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
-	56,  // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
-	57,  // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
+	50,  // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
+	50,  // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
+	52,  // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
+	58,  // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
+	59,  // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
 	12,  // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
-	50,  // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
+	51,  // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
 	6,   // 20: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
 	6,   // 21: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
 	1,   // 22: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
@@ -5153,44 +5327,46 @@ var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	1,   // 66: parlor.link.v1.Call.room:type_name -> parlor.link.v1.Room
 	3,   // 67: parlor.link.v1.Call.payload:type_name -> parlor.link.v1.Raw
 	36,  // 68: parlor.link.v1.Call.enter:type_name -> parlor.link.v1.HubEnter
-	37,  // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
-	38,  // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
-	39,  // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
-	43,  // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
-	44,  // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
-	45,  // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
-	48,  // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
-	40,  // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
-	46,  // 77: parlor.link.v1.Call.client_take:type_name -> parlor.link.v1.ClientTake
-	47,  // 78: parlor.link.v1.Call.client_hand:type_name -> parlor.link.v1.ClientHand
+	38,  // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
+	39,  // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
+	40,  // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
+	44,  // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
+	45,  // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
+	46,  // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
+	49,  // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
+	41,  // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
+	47,  // 77: parlor.link.v1.Call.client_take:type_name -> parlor.link.v1.ClientTake
+	48,  // 78: parlor.link.v1.Call.client_hand:type_name -> parlor.link.v1.ClientHand
 	3,   // 79: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
-	42,  // 80: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
+	43,  // 80: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
 	4,   // 81: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
 	33,  // 82: parlor.link.v1.Answer.moves:type_name -> parlor.link.v1.Session
 	3,   // 83: parlor.link.v1.Session.events:type_name -> parlor.link.v1.Raw
 	34,  // 84: parlor.link.v1.Session.seen:type_name -> parlor.link.v1.SeenIDs
 	35,  // 85: parlor.link.v1.Session.heard:type_name -> parlor.link.v1.Heard
 	2,   // 86: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
-	2,   // 87: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
-	3,   // 88: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
-	2,   // 89: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
-	41,  // 90: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
-	35,  // 91: parlor.link.v1.ClientHand.heard:type_name -> parlor.link.v1.Heard
-	3,   // 92: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
-	1,   // 93: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
-	38,  // 94: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
-	1,   // 95: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
-	52,  // 96: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
-	53,  // 97: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
-	54,  // 98: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
-	55,  // 99: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
-	3,   // 100: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
-	4,   // 101: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
-	102, // [102:102] is the sub-list for method output_type
-	102, // [102:102] is the sub-list for method input_type
-	102, // [102:102] is the sub-list for extension type_name
-	102, // [102:102] is the sub-list for extension extendee
-	0,   // [0:102] is the sub-list for field type_name
+	37,  // 87: parlor.link.v1.HubEnter.had:type_name -> parlor.link.v1.HubPos
+	2,   // 88: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
+	3,   // 89: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
+	2,   // 90: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
+	42,  // 91: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
+	35,  // 92: parlor.link.v1.ClientHand.heard:type_name -> parlor.link.v1.Heard
+	3,   // 93: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
+	1,   // 94: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
+	39,  // 95: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
+	1,   // 96: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
+	53,  // 97: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
+	54,  // 98: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
+	55,  // 99: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
+	57,  // 100: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
+	56,  // 101: parlor.link.v1.GateItem.gap:type_name -> parlor.link.v1.GateGap
+	3,   // 102: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
+	4,   // 103: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
+	104, // [104:104] is the sub-list for method output_type
+	104, // [104:104] is the sub-list for method input_type
+	104, // [104:104] is the sub-list for extension type_name
+	104, // [104:104] is the sub-list for extension extendee
+	0,   // [0:104] is the sub-list for field type_name
 }
 
 func init() { file_parlor_link_v1_link_proto_init() }
@@ -5251,11 +5427,12 @@ func file_parlor_link_v1_link_proto_init() {
 	}
 	file_parlor_link_v1_link_proto_msgTypes[33].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[36].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[41].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[52].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[42].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[53].OneofWrappers = []any{
 		(*GateItem_Enter)(nil),
 		(*GateItem_Exit)(nil),
 		(*GateItem_Emit)(nil),
+		(*GateItem_Gap)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5263,7 +5440,7 @@ func file_parlor_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parlor_link_v1_link_proto_rawDesc), len(file_parlor_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
