@@ -158,10 +158,11 @@ func (m *Machine) sooner() time.Time {
 
 // reschedule tells the agenda what to say next, once what it says is over, or
 // the room leaves memory. A wake for nothing costs less than telling it of
-// every change.
+// every change. A room of which nothing is stored is on the agenda only if that
+// has said so: whoever put it there did not come to store anything.
 func (m *Machine) reschedule() {
 	g := &m.journal.agenda
-	if !m.journal.lasts || m.abandoned || m.retired || m.phase == opening || m.phase == asleep || !m.journal.idle() || !m.journal.written() {
+	if !m.journal.lasts || m.abandoned || m.retired || m.phase == opening || m.phase == asleep || !m.journal.idle() || !g.known && !m.journal.written() {
 		return
 	}
 	over := g.known && !g.at.IsZero() && !g.at.After(m.now)
@@ -169,7 +170,7 @@ func (m *Machine) reschedule() {
 		return
 	}
 	want := m.wakeAt()
-	if m.destroyed {
+	if m.destroyed || !m.journal.written() {
 		want = time.Time{}
 	}
 	if g.known && g.at.Equal(want) && !over {
@@ -184,10 +185,12 @@ func (m *Machine) Due(now time.Time) {
 	m.Wake(now)
 	m.step(now, func() {
 		g := &m.journal.agenda
+		if m.phase == open || m.phase == opening {
+			g.at, g.known = m.now, true // whatever it was: it has come
+		}
 		if m.phase != open {
 			return
 		}
-		g.at, g.known = m.now, true // whatever it was: it has come
 		if m.members.len() > 0 {
 			m.used = m.now
 		}
