@@ -94,9 +94,12 @@ type Agenda interface {
 	// zero Time takes it off. Times are kept to the millisecond, rounded up.
 	Schedule(ctx context.Context, room RoomRef, at time.Time) error
 
-	// Due returns rooms that are due at now, those due first first, at most
-	// limit. They stay on the agenda until they are scheduled otherwise.
-	Due(ctx context.Context, now time.Time, limit int) ([]RoomRef, error)
+	// Due takes rooms that are due at now, those due first first, at most
+	// limit: they are scheduled for again, if they are due still, so that no
+	// room is taken twice before. What is returned with an error is taken as
+	// well; if the outcome is unknown, more may be. The zero again leaves them
+	// as they are.
+	Due(ctx context.Context, now, again time.Time, limit int) ([]RoomRef, error)
 }
 
 // Records keeps small values that belong to no room, such as sessions of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -201,35 +202,73 @@ func (s *Store) schedule(ref actors.RoomRef, at time.Time) error {
 	if at.IsZero() {
 		_ = b.Delete(place, nil)
 	} else {
-		ms := number(nil, uint64(max(0, at.Add(time.Millisecond-1).UnixMilli())))
+		ms := agendaTime(at)
 		_ = b.Set(place, ms, nil)
 		_ = b.Set(agendaKey(ms, ref), nil, nil)
 	}
 	return b.Commit(pebble.NoSync)
 }
 
+func agendaTime(at time.Time) []byte {
+	return number(nil, uint64(max(0, at.Add(time.Millisecond-1).UnixMilli())))
+}
+
 func agendaKey(ms []byte, ref actors.RoomRef) []byte {
 	return append(append([]byte{sortAgenda}, ms...), ref.String()...)
 }
 
-// Due implements actors.Agenda.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due []actors.RoomRef, err error) {
+// Due implements actors.Agenda. It costs what is due.
+func (s *Store) Due(ctx context.Context, now, again time.Time, limit int) ([]actors.RoomRef, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer s.calls.Done()
+	if again.IsZero() {
+		due, _, err := s.readAgenda(now, limit)
+		return due, err
+	}
+	taken := make(chan []actors.RoomRef, 1)
+	err := s.wait(func() error {
+		due, err := s.takeDue(now, again, limit)
+		taken <- due
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take what is due: %w", err)
+	}
+	return <-taken, nil
+}
+
+func (s *Store) takeDue(now, again time.Time, limit int) ([]actors.RoomRef, error) {
+	s.agenda.Lock()
+	defer s.agenda.Unlock()
+	due, keys, err := s.readAgenda(now, limit)
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	b, ms := s.db.NewBatch(), agendaTime(again)
+	for i, ref := range due {
+		_ = b.Delete(keys[i], nil) // a batch in memory takes everything
+		_ = b.Set(roomKey(sortPlace, ref), ms, nil)
+		_ = b.Set(agendaKey(ms, ref), nil, nil)
+	}
+	return due, b.Commit(pebble.NoSync)
+}
+
+// readAgenda returns rooms that are due, and their keys.
+func (s *Store) readAgenda(now time.Time, limit int) (due []actors.RoomRef, keys [][]byte, err error) {
 	to := number([]byte{sortAgenda}, uint64(max(0, now.UnixMilli()))+1)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{sortAgenda}, UpperBound: to})
 	if err != nil {
-		return nil, fmt.Errorf("read the agenda: %w", readError(err))
+		return nil, nil, fmt.Errorf("read the agenda: %w", readError(err))
 	}
 	defer func() { err = readError(errors.Join(err, it.Close())) }()
 	for ok := it.First(); ok && len(due) < limit; ok = it.Next() {
 		ref, err := parseRoom(it.Key()[1+8:])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		due = append(due, ref)
+		due, keys = append(due, ref), append(keys, slices.Clone(it.Key()))
 	}
-	return due, it.Error()
+	return due, keys, it.Error()
 }

@@ -98,7 +98,7 @@ func verify(ctx context.Context, s actors.Store, ref actors.RoomRef, o actors.Ow
 		return n, nil
 	}
 	// The agenda has this time or a later one, whose append was not to be.
-	all, err := s.Due(ctx, time.UnixMilli(1<<50), 1000)
+	all, err := s.Due(ctx, time.UnixMilli(1<<50), time.Time{}, 1000)
 	if err != nil {
 		return 0, err
 	}

@@ -94,7 +94,7 @@ func (s *Store) Schedule(ctx context.Context, ref actors.RoomRef, at time.Time) 
 }
 
 // Due implements actors.Agenda.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]actors.RoomRef, error) {
+func (s *Store) Due(ctx context.Context, now, again time.Time, limit int) ([]actors.RoomRef, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -108,5 +108,11 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]actors.Roo
 	slices.SortFunc(due, func(a, b actors.RoomRef) int {
 		return cmp.Or(cmp.Compare(s.agenda[a], s.agenda[b]), cmp.Compare(a.String(), b.String()))
 	})
-	return due[:min(len(due), max(limit, 0))], nil
+	due = due[:min(len(due), max(limit, 0))]
+	if !again.IsZero() {
+		for _, ref := range due {
+			s.agenda[ref] = again.Add(time.Millisecond - 1).UnixMilli()
+		}
+	}
+	return due, nil
 }

@@ -100,14 +100,47 @@ func (s *Store) Schedule(ctx context.Context, ref actors.RoomRef, at time.Time) 
 	return nil
 }
 
-// Due implements actors.Agenda.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]actors.RoomRef, error) {
+// Due implements actors.Agenda. Who else looks at the same time sees the same
+// rooms, and each shard says which of them it gave to whom.
+func (s *Store) Due(ctx context.Context, now, again time.Time, limit int) ([]actors.RoomRef, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	if limit <= 0 {
 		return nil, nil
 	}
+	seen, err := s.readAgenda(ctx, now, limit)
+	if err != nil || again.IsZero() || len(seen) == 0 {
+		return seen, err
+	}
+	byShard := make([][]any, agendaShards)
+	for _, ref := range seen {
+		of := shard(ref)
+		if byShard[of] == nil {
+			byShard[of] = []any{now.UnixMilli(), again.Add(time.Millisecond - 1).UnixMilli()}
+		}
+		byShard[of] = append(byShard[of], ref.String())
+	}
+	taken := make(map[string]bool, len(seen))
+	var failed error
+	for i, args := range byShard {
+		if args == nil {
+			continue
+		}
+		list, err := s.run(ctx, s.take, []string{s.agendaKey(i)}, args...)
+		if err != nil {
+			failed = fmt.Errorf("take what is due: %w", err)
+			break
+		}
+		for at := range list[1:] {
+			taken[text(list, at+1)] = true
+		}
+	}
+	return slices.DeleteFunc(seen, func(ref actors.RoomRef) bool { return !taken[ref.String()] }), failed
+}
+
+// readAgenda returns rooms that are due, those due first first.
+func (s *Store) readAgenda(ctx context.Context, now time.Time, limit int) ([]actors.RoomRef, error) {
 	pipe := s.client.Pipeline()
 	pages := make([]*redis.ZSliceCmd, agendaShards)
 	for i := range pages {

@@ -49,7 +49,7 @@ type Store struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil for one server
 
-	claim, append, load, release, record script
+	claim, append, load, release, record, take script
 
 	closed atomic.Bool
 
@@ -70,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{prefix: c.Prefix, wait: c.Replicas, waitFor: c.ReplicasTimeout, log: c.Logger}
 	for name, into := range map[string]*script{
-		"claim": &s.claim, "append": &s.append, "load": &s.load, "release": &s.release, "record": &s.record,
+		"claim": &s.claim, "append": &s.append, "load": &s.load, "release": &s.release, "record": &s.record, "take": &s.take,
 	} {
 		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {

@@ -261,9 +261,9 @@ func (f *Faulty) Schedule(ctx context.Context, room actors.RoomRef, at time.Time
 }
 
 // Due implements actors.Agenda.
-func (f *Faulty) Due(ctx context.Context, now time.Time, limit int) ([]actors.RoomRef, error) {
-	return call(ctx, f, "Due", "agenda", false, func(ctx context.Context) ([]actors.RoomRef, error) {
-		return f.Store.Due(ctx, now, limit)
+func (f *Faulty) Due(ctx context.Context, now, again time.Time, limit int) ([]actors.RoomRef, error) {
+	return call(ctx, f, "Due", "agenda", !again.IsZero(), func(ctx context.Context) ([]actors.RoomRef, error) {
+		return f.Store.Due(ctx, now, again, limit)
 	})
 }
 

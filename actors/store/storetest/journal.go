@@ -320,7 +320,7 @@ func (s *suite) aClosedStoreIsUnavailable() {
 	s.want("load", err, actors.ErrUnavailable)
 	_, _, err = s.Read(s.Context(), "k")
 	s.want("read", err, actors.ErrUnavailable)
-	_, err = s.Due(s.Context(), time.Now(), 1)
+	_, err = s.Due(s.Context(), time.Now(), time.Time{}, 1)
 	s.want("due", err, actors.ErrUnavailable)
 	s.ok("a second close", s.Close())
 }

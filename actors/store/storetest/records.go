@@ -12,7 +12,7 @@ import (
 
 func (s *suite) due(now time.Time, limit int) []actors.RoomRef {
 	s.Helper()
-	due, err := s.Due(s.Context(), now, limit)
+	due, err := s.Due(s.Context(), now, time.Time{}, limit)
 	s.ok("due", err)
 	return due
 }
@@ -45,6 +45,48 @@ func (s *suite) whatIsDueComesInOrder() {
 		s.ok("take off", s.Schedule(s.Context(), room, time.Time{}))
 	}
 	s.wantDue(base.Add(100*time.Hour), 100)
+}
+
+// Nodes that look at the agenda at once share what is due.
+func (s *suite) whatIsDueIsTakenOnce() {
+	now := time.UnixMilli(1_700_000_000_000)
+	again := now.Add(time.Minute)
+	rooms := make(map[actors.RoomRef]bool)
+	for range 60 {
+		room := s.room()
+		rooms[room] = true
+		s.ok("schedule", s.Schedule(s.Context(), room, now))
+	}
+	later := s.room()
+	s.ok("schedule", s.Schedule(s.Context(), later, again.Add(time.Millisecond)))
+	var mu sync.Mutex
+	taken := make(map[actors.RoomRef]int)
+	var nodes sync.WaitGroup
+	for range 4 {
+		nodes.Go(func() {
+			for range 40 { // more than it takes alone: others may have what is seen first
+				due, err := s.Due(s.Context(), now, again, 7)
+				if err != nil || len(due) > 7 {
+					s.Errorf("%d rooms were taken, %v", len(due), err)
+				}
+				mu.Lock()
+				for _, room := range due {
+					taken[room]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	nodes.Wait()
+	for room := range rooms {
+		if taken[room] != 1 {
+			s.Errorf("%v was taken %d times", room, taken[room])
+		}
+	}
+	s.wantDue(again.Add(-time.Millisecond), 100)
+	if n := len(s.due(again, 100)); n != len(rooms) {
+		s.Errorf("%d rooms are due again, want %d", n, len(rooms))
+	}
 }
 
 func (s *suite) theAgendaRoundsUp() {

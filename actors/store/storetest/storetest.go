@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"AClosedStoreIsUnavailable", (*suite).aClosedStoreIsUnavailable},
 		{"LevelsThatAreRefusedAreRefusedByAppend", (*suite).levelsThatAreRefused},
 		{"WhatIsDueComesInOrder", (*suite).whatIsDueComesInOrder},
+		{"WhatIsDueIsTakenOnce", (*suite).whatIsDueIsTakenOnce},
 		{"TheAgendaRoundsUp", (*suite).theAgendaRoundsUp},
 		{"RecordsCompareAndSet", (*suite).recordsCompareAndSet},
 		{"RecordsEnd", (*suite).recordsEnd},
