@@ -112,7 +112,7 @@ func (g *guest) visit(ctx context.Context, at int, entered func()) error {
 	dial, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	client, err := transporttest.Dial(dial, g.servers[at], transporttest.Options{
-		Transport: g.transport, Queue: 20_000, Header: http.Header{"X-Forwarded-For": {g.address}},
+		Transport: g.transport, Queue: 1_000, Header: http.Header{"X-Forwarded-For": {g.address}},
 	})
 	if err != nil {
 		return err
@@ -287,16 +287,30 @@ func (c *crowd) mark() {
 	}
 }
 
-// gaps are the longest pauses of the guests since mark, sorted.
-func (c *crowd) gaps() []time.Duration {
-	var gaps []time.Duration
+// gaps are the longest pauses since mark of the guests that kept their
+// connection, and of those that had to connect again, sorted. A room pauses also
+// because nobody speaks.
+func (c *crowd) gaps() (stayed, returned []time.Duration) {
 	for _, g := range c.all {
 		g.mu.Lock()
-		gaps = append(gaps, max(g.gap, time.Since(g.latest)))
+		gap := max(g.gap, time.Since(g.latest))
+		if len(g.lost) == 0 {
+			stayed = append(stayed, gap)
+		} else {
+			returned = append(returned, gap)
+		}
 		g.mu.Unlock()
 	}
-	slices.Sort(gaps)
-	return gaps
+	slices.Sort(stayed)
+	slices.Sort(returned)
+	return stayed, returned
+}
+
+// report reports them.
+func (c *crowd) report(l *lab, what string) {
+	stayed, returned := c.gaps()
+	l.report(what+", connected throughout", stayed)
+	l.report(what+", connected again", returned)
 }
 
 // check fails the test for whatever the guests have noticed.
@@ -318,7 +332,8 @@ func (c *crowd) check() {
 }
 
 // flows waits until every guest has been acknowledged a few messages from here
-// on, and has heard everybody of its room.
+// on, and has heard everybody of its room: within a time beside the pauses that
+// guests make.
 func (c *crowd) flows(within time.Duration) {
 	c.t.Helper()
 	type mark struct{ n, received int }
@@ -328,7 +343,7 @@ func (c *crowd) flows(within time.Duration) {
 		marks[i] = mark{g.n, g.received}
 		g.mu.Unlock()
 	}
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(within + 3*c.every)
 	for i, g := range c.all {
 		for {
 			g.mu.Lock()

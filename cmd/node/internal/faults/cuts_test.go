@@ -25,7 +25,7 @@ func TestANodeThatIsCutOffFromRedisEnds(t *testing.T) {
 			waitStatus(t, l.nodes[2], app.StatusExpelled)
 			halls.flows(60 * time.Second)
 			lobbies.flows(60 * time.Second)
-			l.report("a node cut off from Redis, "+name, halls.gaps())
+			halls.report(l, "a node cut off from Redis, "+name)
 			halls.stays(at, dead)
 			halls.check()
 			lobbies.check()
@@ -55,7 +55,7 @@ func TestNodesThatAreCutOffFromEachOther(t *testing.T) {
 			}
 			halls.flows(60 * time.Second)
 			lobbies.flows(60 * time.Second)
-			l.report("nodes cut off from each other, "+name, halls.gaps())
+			halls.report(l, "nodes cut off from each other, "+name)
 			halls.check()
 			lobbies.check()
 			l.exactMembers(lobbies, 30*time.Second)

@@ -28,7 +28,7 @@ func TestNodesRestartOneByOneAndOneDies(t *testing.T) {
 		c.mark()
 		l.restart(n)
 		c.flows(30 * time.Second)
-		l.report([]string{"first", "second", "third"}[i]+" node restarted", c.gaps())
+		c.report(l, []string{"first", "second", "third"}[i]+" node restarted")
 		c.check()
 	}
 	c.mark()
@@ -36,7 +36,7 @@ func TestNodesRestartOneByOneAndOneDies(t *testing.T) {
 	at := c.where()
 	l.nodes[1].Kill()
 	c.flows(30 * time.Second)
-	l.report("one node killed", c.gaps())
+	c.report(l, "one node killed")
 	c.stays(at, dead)
 	c.check()
 }
@@ -62,7 +62,7 @@ func TestANodeThatWasPausedEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.flows(60 * time.Second)
-	l.report("one node paused for three leases", c.gaps())
+	c.report(l, "one node paused for three leases")
 	c.check()
 }
 
@@ -83,7 +83,7 @@ func TestRedisIsAway(t *testing.T) {
 	if n, example := lobbies.disconnected(); n > 0 {
 		t.Errorf("%d guests of rooms in memory lost their connection, as %s", n, example)
 	}
-	l.report("Redis away, rooms in memory", lobbies.gaps())
+	lobbies.report(l, "Redis away, rooms in memory")
 	l.redis.Resume()
 	halls.flows(60 * time.Second)
 	lobbies.check()
@@ -108,7 +108,7 @@ func TestRedisIsKilled(t *testing.T) {
 	pause(context.Background(), lease)
 	l.redis.Start()
 	c.flows(60 * time.Second)
-	l.report("Redis killed", c.gaps())
+	c.report(l, "Redis killed")
 	c.check()
 }
 
@@ -127,7 +127,7 @@ func TestTheClusterGrows(t *testing.T) {
 	if n, example := c.disconnected(); n > 0 {
 		t.Errorf("%d guests lost their connection, as %s", n, example)
 	}
-	l.report("grown from one node to three", c.gaps())
+	c.report(l, "grown from one node to three")
 	c.check()
 	more.check()
 	l.exactMembers(more, 30*time.Second)

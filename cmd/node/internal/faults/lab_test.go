@@ -154,6 +154,9 @@ func (l *lab) restart(n *fleet.Node) {
 
 // report logs the gaps that guests saw and keeps the line with the results.
 func (l *lab) report(what string, gaps []time.Duration) {
+	if len(gaps) == 0 {
+		return
+	}
 	line := fmt.Sprintf("%s: gap of %d members: p50 %v, p99 %v, max %v", what, len(gaps), at(gaps, 50), at(gaps, 99), at(gaps, 100))
 	l.t.Log(line)
 	if resultsFile == "" {

@@ -57,7 +57,7 @@ func newAudience(t *testing.T, rooms int, servers []string) *audience {
 	t.Cleanup(func() { cancel(); a.wait.Wait() })
 	for r := range rooms {
 		for _, server := range servers {
-			client, err := transporttest.Dial(ctx, server, transporttest.Options{Transport: transporttest.WebSocket, Queue: 20_000})
+			client, err := transporttest.Dial(ctx, server, transporttest.Options{Transport: transporttest.WebSocket, Queue: 1_000})
 			if err != nil {
 				t.Fatal(err)
 			}

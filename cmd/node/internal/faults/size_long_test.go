@@ -9,7 +9,7 @@ import "time"
 const (
 	rooms       = 200
 	guests      = 20
-	everySay    = 4 * time.Second
+	everySay    = 10 * time.Second
 	outage      = time.Minute
 	enterWithin = 5 * time.Minute
 	cut         = time.Minute // of links

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Balancer hands every single request to the next server in turn, also those
@@ -40,7 +40,9 @@ func StartBalancer(address string, backends ...string) (*Balancer, error) {
 		},
 		Transport:     (*turns)(b),
 		FlushInterval: -1,
-		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // the client is told
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, "balancer: "+err.Error(), http.StatusBadGateway)
+		},
 	}
 	b.server.Handler = &b.proxy
 	go func() { // Close waits for it
@@ -64,16 +66,18 @@ func (b *Balancer) Set(backends ...string) {
 func (b *Balancer) Close() error {
 	err := b.server.Close()
 	<-b.done
+	backendTransport.CloseIdleConnections()
 	return err
 }
 
 // turns implements http.RoundTripper.
 type turns Balancer
 
-// backendTransport opens a connection for every request: over one that was used
-// before, Go would repeat a GET by itself. A poll that was under way when its
-// server died must fail, or what it carried is lost without a word.
-var backendTransport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+// backendTransport keeps connections, because thousands who poll would use up
+// the ports of the machine. Over one that was used before Go would repeat a GET
+// by itself, unless it has a body: a poll that was under way when its server
+// died must fail, or what it carried is lost without a word.
+var backendTransport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 5 * time.Second}
 
 func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.RLock()
@@ -87,12 +91,11 @@ func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	err := errors.New("balancer: no server")
-	for range backends {
+	first := t.next.Add(1)
+	for i := range uint64(len(backends)) {
 		out := r.Clone(r.Context())
-		if r.Body != nil {
-			out.Body = io.NopCloser(bytes.NewReader(body))
-		}
-		out.URL.Host = backends[t.next.Add(1)%uint64(len(backends))]
+		out.Body = io.NopCloser(bytes.NewReader(body)) // empty ones too: not to be repeated
+		out.URL.Host = backends[(first+i)%uint64(len(backends))]
 		var resp *http.Response
 		if resp, err = backendTransport.RoundTrip(out); err == nil {
 			return resp, nil

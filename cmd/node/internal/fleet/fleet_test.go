@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +20,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
-	defer backendTransport.CloseIdleConnections()
 	var backends []string
 	for _, name := range []string{"a", "b"} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,6 +50,71 @@ func TestTheBalancerTakesTurnsByRequest(t *testing.T) {
 	client.CloseIdleConnections()
 	if err := b.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhoIsManyMeetsNoServerThatIsNotThere(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	b, err := StartBalancer("127.0.0.1:0", s.Listener.Addr().String(), "127.0.0.1:1", "127.0.0.1:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	var wait sync.WaitGroup
+	for range 16 {
+		wait.Go(func() {
+			for range 50 {
+				resp, err := client.Get(b.URL())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("answered %s", resp.Status)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestAPollIsNotRepeated when its server takes it and dies, also over a
+// connection that was used before: what it carried would be lost.
+func TestAPollIsNotRepeated(t *testing.T) {
+	var taken atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/poll" {
+			taken.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer s.Close()
+	b, err := StartBalancer("127.0.0.1:0", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, c := range []struct {
+		path string
+		want int
+	}{{"/", http.StatusOK}, {"/poll", http.StatusBadGateway}} {
+		resp, err := client.Get(b.URL() + c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.want {
+			t.Errorf("%s is answered %s", c.path, resp.Status)
+		}
+	}
+	if n := taken.Load(); n != 1 {
+		t.Errorf("the poll was taken %d times", n)
 	}
 }
 
