@@ -125,9 +125,12 @@ func (a *audience) mark() {
 func (a *audience) goOn(but ...string) {
 	a.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
-	for _, l := range a.all {
-		first := l.heard()
-		for !slices.Contains(but, l.server) && l.heard() < first+int(time.Second/beat) {
+	first := make([]int, len(a.all))
+	for i, l := range a.all {
+		first[i] = l.heard()
+	}
+	for i, l := range a.all {
+		for !slices.Contains(but, l.server) && l.heard() < first[i]+int(time.Second/beat) {
 			if time.Now().After(deadline) {
 				a.t.Fatalf("a listener at %s hears no more beats: %d", l.server, l.heard())
 			}
