@@ -85,7 +85,7 @@ func (s *session) end(e ending) {
 	}
 	ws, probe, conn := s.ws.Load(), s.probe, s.conn
 	var dropped int
-	s.probe = nil
+	s.probe, s.upgrading = nil, probe != nil
 	if ws == nil {
 		dropped = s.endPollingLocked(e)
 	} else {

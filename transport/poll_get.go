@@ -131,9 +131,10 @@ func (s *session) answerLocked() []func() {
 // after it has read them all, takes events that come with the end for ones that
 // came before the next CONNECT, and does not count them in its offset, so that it
 // has them twice (socket.io-client 4.8, manager.js ondecoded and socket.js
-// onevent).
+// onevent). A client that upgrades may have sent its last GET, and is told both:
+// better that than to learn of the end from a ping that does not come.
 func (s *session) farewellLocked() []item {
-	if s.queue.empty() || s.timer == nil {
+	if s.queue.empty() || s.upgrading || s.timer == nil {
 		s.state = stateGone
 		return append(s.queue.take(s.queue.bytes), item{engine: s.farewell})
 	}

@@ -55,6 +55,7 @@ type session struct {
 	post      *post              // the POST under way
 	probe     *webSocket         // came to upgrade the session, and has not yet
 	probed    bool               // probe has sent its ping
+	upgrading bool               // it ended while a WebSocket probed it
 	farewell  engineio.Type      // what the GET after the end is answered with
 	until     instant            // when the end is over for a polling client
 	deadlines deadlines
