@@ -55,8 +55,9 @@ type crowd struct {
 	acked int
 }
 
-// begin starts scribes, on all transports, until the test ends.
-func begin(t *testing.T, url string, seed uint64) *crowd {
+// begin starts scribes, on all transports, until the test ends. lossy says that
+// the store may be rolled back.
+func begin(t *testing.T, url string, seed uint64, lossy bool) *crowd {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &crowd{t: t, url: url, cancel: cancel, enough: make(chan struct{}), acks: make(chan struct{}, 1)}
@@ -66,7 +67,7 @@ func begin(t *testing.T, url string, seed uint64) *crowd {
 		s := &scribe{
 			url: url, room: fmt.Sprintf("/ledger/r%d", i%rooms), name: name, token: token(t, name),
 			transport: []transporttest.Transport{transporttest.WebSocket, transporttest.Polling, transporttest.Upgrade}[i/rooms%3],
-			onAck:     c.count, enough: c.enough, finished: make(chan struct{}),
+			onAck:     c.count, lossy: lossy, enough: c.enough, finished: make(chan struct{}),
 			drops: rand.New(rand.NewPCG(seed, uint64(i))), told: -1, heard: make(map[int]line),
 		}
 		c.all = append(c.all, s)

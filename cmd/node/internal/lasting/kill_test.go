@@ -36,7 +36,7 @@ func killServer(t *testing.T, times int, server *fleet.Node) {
 	t.Helper()
 	seed := drawSeed(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	c := begin(t, "http://"+server.Public(), seed)
+	c := begin(t, "http://"+server.Public(), seed, false)
 	for killed := 1; killed < times; killed++ {
 		c.await(1 + rnd.IntN(400))
 		if rnd.IntN(4) == 0 {
@@ -86,7 +86,7 @@ func TestClientsOfAKilledServerThatKeptNothingAreTold(t *testing.T) {
 	seed := drawSeed(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	server := startServer(t, actors.DurabilityMemory)
-	c := begin(t, "http://"+server.Public(), seed)
+	c := begin(t, "http://"+server.Public(), seed, true)
 	var killed time.Time
 	for range outages {
 		c.await(1 + rnd.IntN(400))

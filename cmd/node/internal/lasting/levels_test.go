@@ -50,7 +50,7 @@ func TestClientsOfAKilledRedisHaveWhatTheirLevelPromises(t *testing.T) {
 				url += "?replicas=1"
 			}
 			g.server = startServer(t, c.level, "--redis", url, "--cluster-lease", "2s")
-			crowd := begin(t, "http://"+g.server.Public(), seed)
+			crowd := begin(t, "http://"+g.server.Public(), seed, c.keeps != keepsAll)
 			crowd.server = g.server
 			for i := range outages {
 				crowd.await(1 + g.rnd.IntN(400))
