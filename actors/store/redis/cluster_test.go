@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -16,16 +17,23 @@ const slots = 16384
 // startCluster starts three primaries that share the slots.
 func startCluster(t *testing.T) []*testenv.Redis {
 	t.Helper()
-	nodes := make([]*testenv.Redis, 3)
+	nodes, buses := make([]*testenv.Redis, 3), make([]string, 3)
 	for i := range nodes {
-		nodes[i] = testenv.StartRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		// By itself Redis takes a port that is 10,000 above its own, free or not.
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, buses[i], _ = net.SplitHostPort(l.Addr().String())
+		_ = l.Close()
+		nodes[i] = testenv.StartRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", buses[i])
 	}
 	for i, n := range nodes {
 		first, last := i*slots/len(nodes), (i+1)*slots/len(nodes)-1
 		n.Do("CLUSTER", "ADDSLOTSRANGE", fmt.Sprint(first), fmt.Sprint(last))
 		n.Do("CLUSTER", "SET-CONFIG-EPOCH", fmt.Sprint(i+1))
 		host, port, _ := strings.Cut(nodes[0].Addr, ":")
-		n.Do("CLUSTER", "MEET", host, port)
+		n.Do("CLUSTER", "MEET", host, port, buses[0])
 	}
 	for end := time.Now().Add(30 * time.Second); ; {
 		ready := 0
