@@ -67,8 +67,8 @@ func NewNode(cfg Config) (*Node, error) {
 		if err != nil {
 			return nil, err
 		}
+		defer l.Close() // not before both are chosen: they are to differ
 		*address = l.Addr().String()
-		_ = l.Close()
 	}
 	return n, nil
 }
