@@ -124,9 +124,9 @@ func TestCloseEndsEverySessionAndRefusesMore(t *testing.T) {
 
 func TestDisperseClosesSessionsOneAfterTheOther(t *testing.T) {
 	s := serve(t, Config{CloseTimeout: 2 * time.Second})
-	clients := make([]*rawSocket, 4)
+	clients, conns := make([]*rawSocket, 4), make([]*echoConn, 4)
 	for i := range clients {
-		clients[i], _ = s.enterWebSocket()
+		clients[i], conns[i] = s.enterWebSocket()
 	}
 	polling := s.enter()
 	done := make(chan error, 1)
@@ -142,6 +142,11 @@ func TestDisperseClosesSessionsOneAfterTheOther(t *testing.T) {
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("cut short: %v", err)
+	}
+	for i, c := range conns {
+		if c.isOpen() {
+			clients[i].wantEcho("still here")
+		}
 	}
 
 	// With a second left it does not take five.

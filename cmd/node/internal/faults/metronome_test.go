@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -61,7 +62,7 @@ func newAudience(t *testing.T, rooms int, servers []string) *audience {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ns, err := client.Connect(ctx, "/metronome/m"+string(rune('a'+r)), nil)
+			ns, err := client.Connect(ctx, fmt.Sprint("/metronome/m", r), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

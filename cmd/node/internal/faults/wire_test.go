@@ -58,6 +58,10 @@ func (w *wire) serve(from net.Conn) {
 	}
 	defer to.Close()
 	w.mu.Lock()
+	if w.closed { // it has not closed these
+		w.mu.Unlock()
+		return
+	}
 	w.conns = append(w.conns, from, to)
 	w.mu.Unlock()
 	w.wait.Go(func() { w.copy(from, to, &w.back) })
