@@ -19,6 +19,8 @@ const guest = (room, name, transports) => {
   socket.on("connect", () => {
     if (g.connects++ === 0) return;
     if (socket.recovered) return g.resumed++;
+    if (g.heard === 0) return; // it had no offset to come back with, and has missed nothing
+    console.log(`${name} in room ${room} is cut after number ${g.seq}, ${g.heard} heard, ${g.resumed} times resumed`);
     g.cuts++;
     g.seq = 0;
   });
