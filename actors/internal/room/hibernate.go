@@ -75,6 +75,7 @@ func (m *Machine) fallAsleep() {
 	if m.now.Sub(m.stirred) < m.kind.HibernateAfter || s.batch > 0 {
 		return // watchQuiet sets the timer anew
 	}
+	m.prune() // what comes behind the batch would make it void
 	if !m.quiet() {
 		m.stirred = m.now
 		return

@@ -58,6 +58,7 @@ type history struct {
 	maxEvents  int
 	maxBytes   int
 	floor      uint64 // events up to here are not kept any more
+	pruned     uint64 // of those, events up to here are not stored any more
 }
 
 type keptEvent struct {
@@ -100,24 +101,35 @@ func (h *history) init(k actors.KindConfig, generation string) {
 }
 
 // restore takes up a history that an earlier activation has stored: its events
-// are without offset.
+// are without offset. Where one is missing, those before it are worth nothing.
 func (h *history) restore(seq uint64, events []keptEvent) {
-	h.seq, h.sent, h.floor = seq, seq, seq
+	h.seq, h.sent, h.floor, h.pruned = seq, seq, seq, seq
 	if len(events) > 0 {
-		h.floor = events[0].seq - 1
+		h.pruned = events[0].seq - 1
 	}
-	for _, e := range events {
+	first := len(events)
+	for first > 0 && events[first-1].seq == h.floor {
+		first--
+		h.floor--
+	}
+	for _, e := range events[first:] {
 		p := position{h.generation, e.seq, 0, h.tag}
 		e.item.Data.JSON = stamped(e.item.Data.JSON, p)
 		h.kept = append(h.kept, e)
 		h.bytes += size(e.item)
 	}
+	h.bound()
 }
 
 // keep remembers item as the event of the present sequence number.
 func (h *history) keep(item wire.Emit) {
 	h.kept = append(h.kept, keptEvent{h.seq, item})
 	h.bytes += size(item)
+	h.bound()
+}
+
+// bound forgets the oldest events, as long as there are too many.
+func (h *history) bound() {
 	drop := 0
 	for drop < len(h.kept) && (len(h.kept)-drop > h.maxEvents || h.bytes > h.maxBytes) {
 		h.bytes -= size(h.kept[drop].item)
@@ -143,6 +155,21 @@ func (h *history) trim() {
 // return, for want of memory. Who needs one of them is told that it has missed
 // something, as always.
 func (m *Machine) Trim() { m.history.trim() }
+
+// prune has the store forget the events that are not kept any more. It is for
+// the end of a step: no turn's batch is torn apart by what it writes.
+func (m *Machine) prune() {
+	h := &m.history
+	if !m.journal.lasts || m.destroyed || m.phase == asleep || m.phase == retiring {
+		return
+	}
+	for h.pruned < h.floor {
+		h.pruned++
+		key := eventKey(h.pruned)
+		m.journal.reserve(1, len(key))
+		m.journal.write(key, nil)
+	}
+}
 
 // size is about what an event takes in memory.
 func size(e wire.Emit) int {

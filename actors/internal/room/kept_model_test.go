@@ -66,6 +66,7 @@ func TestAKeptRoomKeepsItsPromisesWhateverHappens(t *testing.T) {
 			"time":    m.act(func() { m.w.advance(m.duration()) }),
 			"confirm": m.act(func() { m.w.confirm() }),
 			"append":  m.act(m.append),
+			"trim":    m.act(m.trim),
 			"appends": m.act(m.append),
 			"close": m.act(func() {
 				if m.pick(20) == 0 && m.w.m.phase != asleep {
@@ -181,6 +182,15 @@ func (m *keptModel) append() {
 		m.w.m.Appended(m.w.now, id, nil) // it comes twice
 	default:
 		m.w.commit()
+	}
+}
+
+// trim forgets a part of the history, for want of memory.
+func (m *keptModel) trim() {
+	if m.w.m.phase != asleep && m.pick(4) == 0 {
+		m.w.m.Trim()
+		m.w.m.Wake(m.w.now)
+		m.w.settle()
 	}
 }
 

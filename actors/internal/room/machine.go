@@ -240,6 +240,7 @@ func (m *Machine) step(now time.Time, f func()) {
 
 // settle sends what the step gathered.
 func (m *Machine) settle() {
+	m.prune()
 	if m.phase == open {
 		m.flushIfDue()
 		m.watchIdle()

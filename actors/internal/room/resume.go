@@ -31,14 +31,7 @@ func (m *Machine) record(item wire.Emit) wire.Emit {
 		m.describe()
 	}
 	item.Data.JSON = stamped(item.Data.JSON, m.position())
-	floor := h.floor
 	h.keep(item)
-	if m.journal.lasts {
-		for floor < h.floor {
-			floor++
-			m.journal.write(eventKey(floor), nil)
-		}
-	}
 	return item
 }
 

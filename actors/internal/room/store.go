@@ -51,7 +51,7 @@ func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 		bytes += 2 * actors.MaxEntryKey
 	}
 	if m.resumes() && s.sends > 0 {
-		entries += 2*s.sends + 1 // each may take another's place
+		entries += s.sends + 1
 		bytes += s.bytes + 256*s.sends
 	}
 	switch {
