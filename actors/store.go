@@ -134,9 +134,14 @@ type Claim struct {
 	// It is below MaxEpoch.
 	Floor uint64
 
-	// Force takes the room from whoever has it. It is for an owner that finds
-	// the store rolled back behind what it was told is durable.
-	Force bool
+	// Back takes the room back from whoever has it, unless somebody has claimed
+	// it since Floor: then Claim returns a *HeldError, with the zero Owner if
+	// nobody has it any more. It is for the owner in epoch Floor, who finds the
+	// store rolled back behind what it was told is durable. It has to know that
+	// it was not taken for dead before: of a room that was destroyed, or given
+	// up by somebody who stored nothing, the store knows nothing. A store that
+	// is never rolled back gives a room to its present owner only.
+	Back bool
 }
 
 // Owned is a room as its owner holds it.
@@ -148,8 +153,8 @@ type Owned struct {
 	Epoch uint64
 
 	// Generation names one life of the room's entries. It changes when they
-	// are destroyed, or replaced. It is of the form of Owner.Nonce, and empty
-	// until something was appended.
+	// are destroyed, or replaced by others. It is of the form of Owner.Nonce,
+	// and empty until something was appended.
 	Generation string
 
 	// Sequence counts the batches that were applied in this generation.
@@ -163,6 +168,13 @@ const (
 	MaxBatchBytes   = 8 << 20  // keys and values
 	MaxEntryBytes   = 16 << 20 // of a value
 	MaxEntryKey     = 512      // bytes of a key; any bytes but an empty key
+)
+
+// The most that a batch may hold that has Replace set: a whole room. It may
+// keep the store busy for a moment.
+const (
+	MaxReplaceEntries = 250_000
+	MaxReplaceBytes   = 64 << 20 // keys and values
 )
 
 // Limits of the rest.
@@ -183,7 +195,7 @@ type Batch struct {
 
 	ID            string // names the batch, of the form of Owner.Nonce; never used for another one
 	NewGeneration string // the generation, if there is none yet or Replace is set; of the form of Owner.Nonce
-	Replace       bool   // delete all entries first; Sequence begins at zero
+	Replace       bool   // delete all entries first; Sequence begins at zero, or goes on if NewGeneration is Generation
 	Durability    Durability
 	Entries       []Entry // of those with the same key the last counts
 }
@@ -191,7 +203,7 @@ type Batch struct {
 // After returns the room as its owner holds it once b is applied.
 func (b *Batch) After() Owned {
 	o := b.Owned
-	if b.Replace || o.Generation == "" {
+	if (b.Replace || o.Generation == "") && b.NewGeneration != o.Generation {
 		o.Generation, o.Sequence = b.NewGeneration, 0
 	}
 	o.Sequence++

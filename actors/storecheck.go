@@ -17,10 +17,25 @@ func (c Claim) Check(room RoomRef) error {
 		return malformed("claim %v: bad owner", room)
 	case c.Expect != Owner{} && !c.Expect.valid():
 		return malformed("claim %v: bad expected owner", room)
+	case c.Back && c.Floor == 0:
+		return malformed("claim %v: it takes back what it never had", room)
 	case c.Floor >= MaxEpoch:
 		return malformed("claim %v: epoch %d is too high", room, c.Floor)
 	}
 	return nil
+}
+
+// Takes reports whether c takes a room whose latest epoch is epoch, zero if the
+// store knows of none, and whose owner is present, the zero Owner if it has
+// none. It is for a claim that has not come before.
+func (c Claim) Takes(present Owner, epoch uint64) bool {
+	switch {
+	case c.Back:
+		return epoch < c.Floor || epoch == c.Floor && present == c.Owner
+	case present == Owner{} || present == c.Owner:
+		return true
+	}
+	return present == c.Expect
 }
 
 // Check reports what is wrong with a room and who says to own it.
@@ -42,19 +57,23 @@ func (b *Batch) Check(room RoomRef) error {
 		return err
 	}
 	born := b.Replace || b.Generation == ""
+	maxEntries, maxBytes := MaxBatchEntries, MaxBatchBytes
+	if b.Replace {
+		maxEntries, maxBytes = MaxReplaceEntries, MaxReplaceBytes
+	}
 	switch {
 	case !validToken(b.ID):
 		return malformed("append to %v: bad batch id", room)
 	case b.Generation != "" && !validToken(b.Generation) || b.Generation == "" && b.Sequence != 0:
 		return malformed("append to %v: bad generation", room)
-	case born && (!validToken(b.NewGeneration) || b.NewGeneration == b.Generation):
+	case born && !validToken(b.NewGeneration):
 		return malformed("append to %v: bad new generation", room)
 	case b.Sequence >= MaxEpoch:
 		return malformed("append to %v: bad sequence", room)
 	case !b.Durability.Valid():
 		return malformed("append to %v: no durability is called %q", room, clip(string(b.Durability), 64))
-	case len(b.Entries) > MaxBatchEntries:
-		return malformed("append to %v: %d entries, more than %d", room, len(b.Entries), MaxBatchEntries)
+	case len(b.Entries) > maxEntries:
+		return malformed("append to %v: %d entries, more than %d", room, len(b.Entries), maxEntries)
 	}
 	size := 0
 	for _, e := range b.Entries {
@@ -66,8 +85,8 @@ func (b *Batch) Check(room RoomRef) error {
 		}
 		size += len(e.Key) + len(e.Value)
 	}
-	if size > MaxBatchBytes && len(b.Entries) > 1 {
-		return malformed("append to %v: %d entries of %d bytes, more than %d", room, len(b.Entries), size, MaxBatchBytes)
+	if size > maxBytes && len(b.Entries) > 1 {
+		return malformed("append to %v: %d entries of %d bytes, more than %d", room, len(b.Entries), size, maxBytes)
 	}
 	return nil
 }

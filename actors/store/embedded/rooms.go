@@ -140,7 +140,7 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 	switch {
 	case r.owner == c.Owner && r.epoch > c.Floor:
 		return r.owned(), nil // it came twice
-	case r.owner != actors.Owner{} && r.owner != c.Owner && r.owner != c.Expect && !c.Force:
+	case c.Back && r.owner != c.Owner, !c.Takes(r.owner, r.epoch):
 		return actors.Owned{}, &actors.HeldError{Owner: r.owner, Epoch: r.epoch}
 	}
 	epoch, err := s.counter.next(c.Floor)

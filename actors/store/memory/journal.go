@@ -71,7 +71,8 @@ func (s *Store) Copy() *Store {
 }
 
 // Restore makes s hold what past held, which is left as it is: the store lost
-// what happened since. Epochs that were given out are forgotten too.
+// what happened since. Epochs go on growing, as those of a Redis do, which come
+// from its clock.
 func (s *Store) Restore(past *Store) {
 	c := past.Copy()
 	s.mu.Lock()
@@ -81,7 +82,7 @@ func (s *Store) Restore(past *Store) {
 
 // take copies the contents of o. Both are locked, or the caller's alone.
 func (s *Store) take(o *Store) {
-	s.epoch, s.version, s.swept = o.epoch, o.version, o.swept
+	s.epoch, s.version, s.swept = max(s.epoch, o.epoch), o.version, o.swept
 	s.agenda = maps.Clone(o.agenda)
 	s.records = maps.Clone(o.records)
 	s.rooms = make(map[actors.RoomRef]*room, len(o.rooms))

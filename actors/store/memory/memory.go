@@ -104,7 +104,7 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 	switch {
 	case r.owner == c.Owner && r.epoch > c.Floor:
 		return r.owned(), nil // it came twice
-	case r.owner != actors.Owner{} && r.owner != c.Owner && r.owner != c.Expect && !c.Force:
+	case !c.Takes(r.owner, r.epoch):
 		return actors.Owned{}, &actors.HeldError{Owner: r.owner, Epoch: r.epoch}
 	}
 	s.epoch = max(s.epoch, c.Floor) + 1

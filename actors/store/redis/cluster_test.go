@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/store/storetest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
@@ -55,9 +57,8 @@ func startCluster(t *testing.T) []*testenv.Redis {
 func TestRedisClusterKeepsTheContract(t *testing.T) {
 	nodes := startCluster(t)
 	storetest.Run(t, func(t testing.TB) actors.Store {
-		c := config(nodes...)
-		c.Prefix = fmt.Sprintf("test%d", apart.Add(1))
-		return open(t, c)
+		addresses := []string{nodes[0].Addr, nodes[1].Addr, nodes[2].Addr}
+		return openRewindable(t, goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: addresses}), config(nodes...))
 	})
 	s := open(t, config(nodes...))
 	defer s.Close() //nolint:errcheck // another test's affair

@@ -18,12 +18,12 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 	if err := s.begin(ctx); err != nil {
 		return actors.Owned{}, err
 	}
-	force := "0"
-	if c.Force {
-		force = "1"
+	back := "0"
+	if c.Back {
+		back = "1"
 	}
 	list, err := s.run(ctx, s.claim, []string{s.own(ref)},
-		c.Owner.Node, c.Owner.Nonce, c.Expect.Node, c.Expect.Nonce, decimal(c.Floor), force)
+		c.Owner.Node, c.Owner.Nonce, c.Expect.Node, c.Expect.Nonce, decimal(c.Floor), back)
 	if err != nil {
 		return actors.Owned{}, fmt.Errorf("claim %v: %w", ref, err)
 	}

@@ -149,9 +149,18 @@ type owner struct {
 func claim(ctx context.Context, s actors.Store, name string, level actors.Durability) (*owner, error) {
 	o := &owner{s: s, ref: actors.RoomRef{Kind: "r", ID: name}, level: level}
 	var err error
-	o.owned, err = s.Claim(ctx, o.ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: fmt.Sprintf("%x", rand.Uint64())}, Force: true})
+	o.owned, err = seize(ctx, s, o.ref)
 	o.n = int(o.owned.Sequence)
 	return o, err
+}
+
+// seize claims a room from whoever has it.
+func seize(ctx context.Context, s actors.Store, ref actors.RoomRef) (actors.Owned, error) {
+	present, err := s.Owner(ctx, ref)
+	if err != nil {
+		return actors.Owned{}, err
+	}
+	return s.Claim(ctx, ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: fmt.Sprintf("%x", rand.Uint64())}, Expect: present})
 }
 
 // append appends a batch that no other equals, until its outcome is known.
@@ -180,7 +189,7 @@ func (o *owner) append(ctx context.Context) error {
 
 func count(t *testing.T, s actors.Store, ref actors.RoomRef) int {
 	t.Helper()
-	o, err := s.Claim(t.Context(), ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: "count"}, Force: true})
+	o, err := seize(t.Context(), s, ref)
 	if err != nil {
 		t.Fatal(err)
 	}

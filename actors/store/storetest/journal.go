@@ -101,9 +101,18 @@ func (s *suite) replaceBeginsAnew() {
 	}
 	s.wantEntries(room, o, map[string]string{"a": "2", "d": "2"})
 	s.ok("release", s.Release(s.Context(), room, o))
-	if next := s.claim(room, actors.Owner{}); next.Generation != o.Generation || next.Sequence != 1 {
+	next := s.claim(room, actors.Owner{})
+	if next.Generation != o.Generation || next.Sequence != 1 {
 		s.Fatalf("the next owner finds %+v, want what %+v left", next, o)
 	}
+	b = s.batch(next, set("e", "3"))
+	b.Replace, b.NewGeneration = true, next.Generation
+	s.ok("replace in the same generation", s.Append(s.Context(), room, b))
+	if o = b.After(); o.Generation != next.Generation || o.Sequence != 2 {
+		s.Fatalf("after a replace in the same generation: %+v", o)
+	}
+	s.wantEntries(room, o, map[string]string{"e": "3"})
+	s.append(room, o, set("f", "4"))
 }
 
 func (s *suite) destroyLeavesNothing() {
@@ -262,7 +271,7 @@ func (s *suite) malformedCallsDoNothing() {
 	late := time.Now()
 	for what, call := range map[string]func() error{
 		"claim of a bad room":    func() error { _, err := s.Claim(ctx, bad, actors.Claim{Owner: s.owner()}); return err },
-		"claim without an owner": func() error { _, err := s.Claim(ctx, room, actors.Claim{Force: true}); return err },
+		"claim without an owner": func() error { _, err := s.Claim(ctx, room, actors.Claim{}); return err },
 		"claim with a long nonce": func() error {
 			_, err := s.Claim(ctx, room, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: strings.Repeat("x", 65)}})
 			return err
@@ -272,7 +281,7 @@ func (s *suite) malformedCallsDoNothing() {
 			return err
 		},
 		"claim above every epoch": func() error {
-			_, err := s.Claim(ctx, room, actors.Claim{Owner: s.owner(), Force: true, Floor: actors.MaxEpoch})
+			_, err := s.Claim(ctx, room, actors.Claim{Owner: s.owner(), Back: true, Floor: actors.MaxEpoch})
 			return err
 		},
 		"owner of a bad room":        func() error { _, err := s.Owner(ctx, bad); return err },
@@ -282,10 +291,9 @@ func (s *suite) malformedCallsDoNothing() {
 		"batch without an id":        func() error { b := s.batch(o); b.ID = ""; return s.Append(ctx, room, b) },
 		"batch with a bad id":        func() error { b := s.batch(o); b.ID = "a b"; return s.Append(ctx, room, b) },
 		"replace without generation": func() error { b := s.batch(o); b.Replace, b.NewGeneration = true, ""; return s.Append(ctx, room, b) },
-		"replace by the same": func() error {
-			b := s.batch(o)
-			b.Replace, b.NewGeneration = true, o.Generation
-			return s.Append(ctx, room, b)
+		"claim back without an epoch": func() error {
+			_, err := s.Claim(ctx, room, actors.Claim{Owner: o.Owner, Back: true})
+			return err
 		},
 		"unknown durability": func() error { b := s.batch(o); b.Durability = "gold"; return s.Append(ctx, room, b) },
 		"an empty key":       func() error { return s.Append(ctx, room, s.batch(o, set("", "v"))) },

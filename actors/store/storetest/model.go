@@ -25,12 +25,15 @@ type modelRoom struct {
 
 func (m *modelRoom) owns(o actors.Owned) bool { return m.owner == o.Owner && m.epoch == o.Epoch }
 
-// claim returns the error that is due and whether the owner is a new one.
-func (m *modelRoom) claim(c actors.Claim) (err error, takes bool) {
+// claim returns the error that is due and whether the owner is a new one. rolls
+// says that the store may be rolled back.
+func (m *modelRoom) claim(c actors.Claim, rolls bool) (err error, takes bool) {
 	switch {
 	case m.owner == c.Owner && m.epoch > c.Floor:
 		return nil, false
-	case m.owner == actors.Owner{} || m.owner == c.Owner || m.owner == c.Expect || c.Force:
+	case c.Back && (!rolls && m.owner != c.Owner || m.epoch > c.Floor || m.epoch == c.Floor && m.owner != c.Owner):
+		return actors.ErrHeld, false
+	case c.Back || m.owner == actors.Owner{} || m.owner == c.Owner || m.owner == c.Expect:
 		return nil, true
 	}
 	return actors.ErrHeld, false
@@ -61,7 +64,7 @@ func (m *modelRoom) append(b *actors.Batch) error {
 }
 
 func (m *modelRoom) forget() {
-	m.owner, m.gen, m.seq, m.last = actors.Owner{}, "", 0, ""
+	m.owner, m.epoch, m.gen, m.seq, m.last = actors.Owner{}, 0, "", 0, ""
 	clear(m.entries)
 }
 
@@ -125,7 +128,7 @@ func (w *world) someOwned(t *rapid.T, i int) (actors.Owned, bool) {
 func (w *world) claim(t *rapid.T) {
 	i := w.pick(t)
 	m := w.rooms[i]
-	c := actors.Claim{Owner: actors.Owner{Node: "n", Nonce: w.id("o")}, Force: rapid.IntRange(0, 7).Draw(t, "force") == 0}
+	c := actors.Claim{Owner: actors.Owner{Node: "n", Nonce: w.id("o")}}
 	if o, ok := w.someOwned(t, i); ok {
 		switch rapid.IntRange(0, 4).Draw(t, "expect") {
 		case 0:
@@ -137,12 +140,16 @@ func (w *world) claim(t *rapid.T) {
 	if rapid.IntRange(0, 5).Draw(t, "floor") == 0 {
 		c.Floor = m.highest + uint64(rapid.IntRange(0, 3).Draw(t, "above"))
 	}
-	want, takes := m.claim(c)
+	if o, ok := w.someOwned(t, i); ok && rapid.IntRange(0, 3).Draw(t, "back") == 0 {
+		c = actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch}
+	}
+	_, rolls := w.store.(Rewinder)
+	want, takes := m.claim(c, rolls)
 	o, err := w.store.Claim(w.ctx, w.refs[i], c)
 	wantError(t, "claim", err, want)
 	if want != nil {
 		var held *actors.HeldError
-		if !errors.As(err, &held) || held.Owner != m.owner || held.Epoch != m.epoch {
+		if !errors.As(err, &held) || held.Owner != m.owner || held.Epoch != m.epoch && m.owner != (actors.Owner{}) {
 			t.Fatalf("claim: %+v, want that %v has it in epoch %d", err, m.owner, m.epoch)
 		}
 		return
@@ -206,7 +213,9 @@ func (w *world) release(t *rapid.T) {
 		return
 	}
 	wantError(t, "release", err, nil)
-	m.owner = actors.Owner{}
+	if m.owner = (actors.Owner{}); m.gen == "" {
+		m.epoch = 0 // nothing is known of the room any more
+	}
 }
 
 func (w *world) destroy(t *rapid.T) {

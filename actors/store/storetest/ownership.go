@@ -102,16 +102,67 @@ func (s *suite) theFloorIsExceeded() {
 	}
 }
 
-func (s *suite) forceTakesTheRoom() {
+func (s *suite) aRoomIsTakenBack() {
 	room := s.room()
-	o := s.append(room, s.claim(room, actors.Owner{}), set("k", "v"))
-	c := actors.Claim{Owner: s.owner(), Force: true, Floor: o.Epoch + 7}
-	taken, err := s.Claim(s.Context(), room, c)
-	if err != nil || taken.Epoch <= o.Epoch+7 || taken.Generation != o.Generation || taken.Sequence != o.Sequence {
-		s.Fatalf("forced claim = %+v, %v", taken, err)
+	back := func(o actors.Owned) (actors.Owned, error) {
+		return s.Claim(s.Context(), room, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
 	}
-	s.want("append of who had it", s.Append(s.Context(), room, s.batch(o, set("k", "w"))), actors.ErrFenced)
+	_, rolls := s.Store.(Rewinder)
+	o := s.claim(room, actors.Owner{})
+	if rolls {
+		s.ok("release", s.Release(s.Context(), room, o)) // so that nothing is known of it
+		var err error
+		if o, err = back(o); err != nil || o.Generation != "" {
+			s.Fatalf("taken back from nobody: %+v, %v", o, err)
+		}
+	}
+	o = s.append(room, o, set("k", "v"))
+	mine, err := back(o) // the claim is known
+	if want := o; err != nil || mine.Epoch <= o.Epoch || mine.Generation != want.Generation || mine.Sequence != want.Sequence {
+		s.Fatalf("taken back from itself: %+v, %v, of %+v", mine, err, o)
+	}
+	if again, err := back(o); err != nil || again != mine {
+		s.Fatalf("the same again: %+v, %v, want %+v", again, err, mine)
+	}
+	s.want("append in the epoch before", s.Append(s.Context(), room, s.batch(o, set("k", "w"))), actors.ErrFenced)
+
+	later := actors.Owned{Owner: s.owner(), Epoch: mine.Epoch + 7} // of which the store knows nothing
+	taken, err := back(later)
+	if !rolls {
+		s.want("taken back by whom it never was", err, actors.ErrHeld)
+		return
+	}
+	if err != nil || taken.Epoch <= later.Epoch || taken.Generation != mine.Generation || taken.Sequence != mine.Sequence {
+		s.Fatalf("taken back from an earlier owner: %+v, %v", taken, err)
+	}
+	s.want("append of who had it", s.Append(s.Context(), room, s.batch(mine, set("k", "w"))), actors.ErrFenced)
 	s.wantEntries(room, taken, map[string]string{"k": "v"})
+}
+
+func (s *suite) aRoomIsNotTakenBackFromALaterOwner() {
+	room := s.room()
+	first := s.append(room, s.claim(room, actors.Owner{}), set("k", "v"))
+	next := s.claim(room, first.Owner)
+	for what, c := range map[string]actors.Claim{
+		"of an epoch before":      {Owner: first.Owner, Floor: first.Epoch},
+		"of the same epoch":       {Owner: first.Owner, Floor: next.Epoch},
+		"although it is expected": {Owner: first.Owner, Floor: first.Epoch, Expect: next.Owner},
+	} {
+		c.Back = true
+		_, err := s.Claim(s.Context(), room, c)
+		var held *actors.HeldError
+		if !errors.As(err, &held) || held.Owner != next.Owner || held.Epoch != next.Epoch {
+			s.Fatalf("a room is taken back %s: %v, want that %+v has it", what, err, next)
+		}
+	}
+	next = s.append(room, next, set("k", "w"))
+	s.ok("release", s.Release(s.Context(), room, next))
+	_, err := s.Claim(s.Context(), room, actors.Claim{Owner: first.Owner, Back: true, Floor: first.Epoch})
+	var held *actors.HeldError
+	if !errors.As(err, &held) || held.Owner != (actors.Owner{}) {
+		s.Fatalf("a room that a later owner has given up is taken back: %v", err)
+	}
+	s.wantEntries(room, s.claim(room, actors.Owner{}), map[string]string{"k": "w"})
 }
 
 func (s *suite) aFencedOwnerChangesNothing() {
@@ -170,7 +221,12 @@ func (s *suite) racingClaimersNeverBothAppend() {
 	for range claimers {
 		wg.Go(func() {
 			for range rounds {
-				o, err := s.Claim(s.Context(), room, actors.Claim{Owner: s.owner(), Force: true})
+				c := actors.Claim{Owner: s.owner()}
+				o, err := s.Claim(s.Context(), room, c)
+				for held := new(actors.HeldError); errors.As(err, &held); {
+					c.Expect = held.Owner
+					o, err = s.Claim(s.Context(), room, c)
+				}
 				if err != nil {
 					s.Errorf("claim: %v", err)
 					return

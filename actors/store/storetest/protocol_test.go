@@ -140,7 +140,11 @@ func (p *protocol) claim(a *activation) error {
 
 // contents is what a store holds, whoever owns it.
 func contents(s *memory.Store, ref actors.RoomRef) ([]string, error) {
-	o, err := s.Claim(context.Background(), ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: "look"}, Force: true})
+	present, err := s.Owner(context.Background(), ref)
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.Claim(context.Background(), ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: "look"}, Expect: present})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@
 -- A batch that was applied already is written down again: WAIT, which the
 -- client may send behind, counts replicas that have the connection's last
 -- write, and would count none if there were no write.
+local CHUNK = 7000 -- as many values as unpack can pass on, and even
 local own = redis.call('HMGET', KEYS[1], 'node', 'nonce', 'epoch', 'gen', 'seq', 'batch')
 local gen, seq = own[4] or '', own[5] or '0'
 
@@ -34,12 +35,12 @@ end
 if ARGV[9] == '1' then
 	redis.call('UNLINK', KEYS[2])
 end
-local n = tonumber(ARGV[10])
-if n > 0 then
-	redis.call('HSET', KEYS[2], unpack(ARGV, 11, 10 + 2 * n))
+local sets = 10 + 2 * tonumber(ARGV[10])
+for i = 11, sets, CHUNK do
+	redis.call('HSET', KEYS[2], unpack(ARGV, i, math.min(i + CHUNK - 1, sets)))
 end
-if #ARGV > 10 + 2 * n then
-	redis.call('HDEL', KEYS[2], unpack(ARGV, 11 + 2 * n))
+for i = sets + 1, #ARGV, CHUNK do
+	redis.call('HDEL', KEYS[2], unpack(ARGV, i, math.min(i + CHUNK - 1, #ARGV)))
 end
 redis.call('HSET', KEYS[1], 'gen', ARGV[6], 'seq', ARGV[7], 'batch', ARGV[8])
 return {'OK'}

@@ -6,7 +6,8 @@
 -- ARGV[1]  node of the claimer      ARGV[2]  its nonce
 -- ARGV[3]  node of the expected     ARGV[4]  its nonce; both empty for nobody
 -- ARGV[5]  floor: the epoch becomes higher
--- ARGV[6]  "1" takes the room from whoever has it
+-- ARGV[6]  "1" takes the room back from whoever has it, unless somebody has
+--          claimed it since the floor
 --
 -- Returns {"OWNED" or "HELD", node, nonce, epoch, gen, seq} as they are after.
 --
@@ -23,7 +24,11 @@ local mine = node == ARGV[1] and nonce == ARGV[2]
 if mine and tonumber(epoch) > floor then
 	return {'OWNED', node, nonce, epoch, gen, seq}
 end
-if nonce ~= '' and not mine and ARGV[6] ~= '1' and not (node == ARGV[3] and nonce == ARGV[4]) then
+local takes = nonce == '' or mine or (node == ARGV[3] and nonce == ARGV[4])
+if ARGV[6] == '1' then
+	takes = tonumber(epoch) < floor or (tonumber(epoch) == floor and mine)
+end
+if not takes then
 	return {'HELD', node, nonce, epoch, gen, seq}
 end
 
