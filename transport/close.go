@@ -83,25 +83,19 @@ func (s *session) end(e ending) {
 	if s.post != nil && s.post.body != nil {
 		_ = s.post.body.SetReadDeadline(time.Now()) // it may be slow to come
 	}
-	ws, probe, conn := s.ws.Load(), s.probe, s.conn
+	ws, conn := s.ws.Load(), s.conn
 	var dropped int
-	s.probe, s.upgrading = nil, probe != nil
 	if ws == nil {
 		dropped = s.endPollingLocked(e)
 	} else {
 		dropped, _ = ws.out.Pressure()
+		s.goneLocked()
 	}
-	gone := s.state == stateGone || ws != nil
-	if s.timer != nil && gone {
-		s.timer.Stop()
-	}
+	gone := s.state == stateGone
 	s.mu.Unlock()
 
 	if gone {
 		s.h.remove(s)
-	}
-	if probe != nil {
-		probe.cut()
 	}
 	if ws != nil {
 		ws.end(e)
@@ -117,6 +111,9 @@ func (s *session) end(e ending) {
 // endPollingLocked is end for a session that polls. It returns how many packets
 // are dropped.
 func (s *session) endPollingLocked(e ending) (dropped int) {
+	if !s.probed {
+		s.cutProbeLocked() // the client polls until its ping is answered
+	}
 	if e.cut {
 		dropped = len(s.queue.items)
 		s.queue = queue{}
@@ -126,14 +123,24 @@ func (s *session) endPollingLocked(e ending) (dropped int) {
 		s.get = nil
 		return dropped
 	}
-	if e.linger && s.timer != nil {
+	if (e.linger || s.probed) && s.timer != nil {
 		s.lingerLocked()
 		return dropped
 	}
 	dropped += len(s.queue.items)
 	s.queue = queue{}
-	s.state = stateGone
+	s.goneLocked()
 	return dropped
+}
+
+// goneLocked is the end of the end: nothing is left to tell the client. The
+// caller takes the session out of the handler, without the lock.
+func (s *session) goneLocked() {
+	s.state = stateGone
+	s.cutProbeLocked()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
 }
 
 // count counts a session that ended.
@@ -176,10 +183,7 @@ func (s *session) log(e ending) {
 func (s *session) kill() {
 	s.end(ending{why: actors.ReasonShutdown, cut: true})
 	s.mu.Lock()
-	s.state = stateGone
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.goneLocked()
 	ws := s.ws.Load()
 	s.mu.Unlock()
 	s.h.remove(s)

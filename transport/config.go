@@ -62,7 +62,8 @@ type Config struct {
 
 	// CloseTimeout bounds what happens after a session was closed: writing what
 	// still waits, the close frame and the client's answer to it, or the one GET
-	// that a polling client has yet to send. Zero means 3 s.
+	// that a polling client has yet to send, or the end of its upgrade. Zero
+	// means 3 s.
 	CloseTimeout time.Duration
 
 	// MaxPayload is the longest WebSocket message, the longest POST and the

@@ -59,7 +59,9 @@ func (h *Handler) Close(ctx context.Context) error {
 
 	h.shut()
 	for _, t := range tunnels {
-		t.close()
+		if !t.leave() {
+			t.close()
+		}
 	}
 	if h.meter != nil {
 		defer func() { _ = h.meter.Unregister() }() // it fails for a meter that has stopped
@@ -81,6 +83,9 @@ func (h *Handler) Close(ctx context.Context) error {
 	}
 	for _, ws := range sockets {
 		ws.cut()
+	}
+	for _, t := range tunnels {
+		t.close()
 	}
 	<-idle
 	return ctx.Err()

@@ -94,18 +94,22 @@ func TestCloseEndsEverySessionAndRefusesMore(t *testing.T) {
 	between := s.enter()
 	probing := s.enter()
 	probe := probing.probe()
+	upgrading := s.enter()
+	paused := upgrading.probe()
 
 	closed := make(chan error, 1)
 	go func() { closed <- s.handler.Close(context.Background()) }()
 	ws.wantClose(1012)
 	wantReply(t, get, 200, "1")
 	between.wantGet(200, "1")
-	probe.wantClose(-1)
 	probing.wantGet(200, "1")
+	probe.wantClose(-1)
+	paused.text("5")
+	paused.wantClose(1012)
 	if err := <-closed; err != nil {
 		t.Errorf("close: %v", err)
 	}
-	for _, c := range []*echoConn{first, p.conn, between.conn, probing.conn} {
+	for _, c := range []*echoConn{first, p.conn, between.conn, probing.conn, upgrading.conn} {
 		c.wantClosed(t, actors.ReasonShutdown)
 	}
 	if r := s.must("GET", s.url("transport=polling"), ""); r.status != 503 || r.header.Get("Retry-After") == "" {
@@ -117,7 +121,7 @@ func TestCloseEndsEverySessionAndRefusesMore(t *testing.T) {
 	if err := s.handler.Close(context.Background()); err != nil {
 		t.Errorf("second close: %v", err)
 	}
-	if n := s.handler.Stats(); n.Polling != 0 || n.WebSocket != 0 || n.Closed[actors.ReasonShutdown] != 4 {
+	if n := s.handler.Stats(); n.Polling != 0 || n.WebSocket != 0 || n.Closed[actors.ReasonShutdown] != 5 {
 		t.Errorf("counted %+v", n)
 	}
 }

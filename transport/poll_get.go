@@ -131,18 +131,18 @@ func (s *session) answerLocked() []func() {
 // after it has read them all, takes events that come with the end for ones that
 // came before the next CONNECT, and does not count them in its offset, so that it
 // has them twice (socket.io-client 4.8, manager.js ondecoded and socket.js
-// onevent). A client that upgrades may have sent its last GET, and is told both:
-// better that than to learn of the end from a ping that does not come.
+// onevent). A client that has paused polling sends no other GET, and is told by
+// the WebSocket: see dismiss.
 func (s *session) farewellLocked() []item {
-	if s.queue.empty() || s.upgrading || s.timer == nil {
-		s.state = stateGone
+	if s.queue.empty() || s.timer == nil {
+		s.goneLocked()
 		return append(s.queue.take(s.queue.bytes), item{engine: s.farewell})
 	}
 	s.lingerLocked()
 	return s.queue.take(s.queue.bytes)
 }
 
-// lingerLocked lets the client send one more GET.
+// lingerLocked lets the client send one more GET, or finish its upgrade.
 func (s *session) lingerLocked() {
 	s.until = s.h.now() + s.h.cfg.CloseTimeout
 	s.timer.Reset(s.h.cfg.CloseTimeout)

@@ -17,7 +17,8 @@ const (
 	// stateOpen: packets go both ways.
 	stateOpen state = iota
 	// stateEnding: for the runtime the session is gone. What waits is still
-	// written, and a polling client that has no GET under way may send one.
+	// written, and a polling client that has no GET under way may send one, or
+	// finish its upgrade.
 	stateEnding
 	// stateGone: nobody can find the session any more.
 	stateGone
@@ -54,8 +55,7 @@ type session struct {
 	get       *poll              // the GET that waits
 	post      *post              // the POST under way
 	probe     *webSocket         // came to upgrade the session, and has not yet
-	probed    bool               // probe has sent its ping
-	upgrading bool               // it ended while a WebSocket probed it
+	probed    bool               // probe's ping is answered: the client may have paused polling
 	farewell  engineio.Type      // what the GET after the end is answered with
 	until     instant            // when the end is over for a polling client
 	deadlines deadlines
@@ -98,7 +98,7 @@ func (s *session) tick() {
 		if s.state != stateOpen {
 			over := s.state == stateEnding && s.ws.Load() == nil && now >= s.until
 			if over {
-				s.state = stateGone
+				s.goneLocked()
 			}
 			s.mu.Unlock()
 			if over {

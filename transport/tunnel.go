@@ -14,8 +14,8 @@ import (
 // frames are smaller, and there may be thousands of tunnels.
 const tunnelBuffer = 2 << 10
 
-// tunnel is a WebSocket whose session is on another node. Each direction has a
-// goroutine of its own.
+// tunnel is a WebSocket that came to upgrade a session on another node. Each
+// direction has a goroutine of its own.
 type tunnel struct {
 	h      *Handler
 	client net.Conn
@@ -23,7 +23,20 @@ type tunnel struct {
 	end    func()
 	once   sync.Once
 	open   atomic.Int32 // directions
+
+	mu      sync.Mutex // leaf lock; guards the following
+	stage   stage
+	leaving bool // the tunnel ends unless the client is paused, and then with its next word
 }
+
+// stage is how far the client is with its upgrade. See webSocket.probe.
+type stage uint8
+
+const (
+	polls    stage = iota // until the other node has said something
+	paused                // polls no more, and has said nothing since
+	upgraded              // has said something
+)
 
 // join answers the client with what the other node answered, and lets the tunnel
 // run: Handler.Close waits for it.
@@ -39,14 +52,14 @@ func (h *Handler) join(t *tunnel, answer *http.Response, early []byte) {
 	go func() {
 		defer t.ended()
 		if t.toClient(head.Bytes()) == nil {
-			t.copy(t.toClient, t.back)
+			t.copy(t.answer, t.back)
 		}
 		t.farewell()
 	}()
 	go func() {
 		defer t.ended()
 		if len(early) == 0 || t.toNode(early) == nil {
-			t.copy(t.toNode, t.client)
+			t.copy(t.word, t.client)
 		}
 		t.close() // nobody is left to talk to
 	}()
@@ -61,6 +74,48 @@ func (t *tunnel) copy(to func([]byte) error, from io.Reader) {
 			return
 		}
 	}
+}
+
+// answer passes on what the other node says.
+func (t *tunnel) answer(p []byte) error {
+	t.mu.Lock()
+	if t.stage == polls {
+		if t.leaving {
+			t.mu.Unlock()
+			return net.ErrClosed // the client goes on polling
+		}
+		t.stage = paused
+	}
+	t.mu.Unlock()
+	return t.toClient(p)
+}
+
+// word passes on what the client says.
+func (t *tunnel) word(p []byte) error {
+	t.mu.Lock()
+	if t.stage == paused {
+		t.stage = upgraded
+	}
+	last := t.leaving
+	t.mu.Unlock()
+	err := t.toNode(p)
+	if last {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// leave lets the tunnel end. It reports whether the client is paused: then it
+// has CloseTimeout to say its next word, after which the tunnel closes.
+func (t *tunnel) leave() (waits bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leaving = true
+	if t.stage != paused {
+		return false
+	}
+	_ = t.client.SetReadDeadline(time.Now().Add(t.h.cfg.CloseTimeout)) // fails only if it is closed
+	return true
 }
 
 // toClient writes to a client that may have stopped reading: the other node
@@ -78,6 +133,9 @@ func (t *tunnel) toNode(p []byte) error {
 
 // farewell lets the client read what was written last before it closes.
 func (t *tunnel) farewell() {
+	if t.leave() {
+		return
+	}
 	c, ok := t.client.(interface{ CloseWrite() error })
 	if !ok || c.CloseWrite() != nil {
 		t.close()

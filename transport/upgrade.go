@@ -48,33 +48,80 @@ func (s *session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 
 // probe handles one packet of a WebSocket that came to upgrade the session: a
 // ping, which it answers, and the word that it takes over. The client pauses
-// polling between the two. If it does anything else, or nothing for too long,
-// the session goes on polling.
+// polling between the two, and a stock client that has paused never polls again:
+// if the WebSocket closes before it has sent that word, it finds out by a ping
+// that does not come. So a session that ends in between waits for the word. If
+// the client does anything else, or nothing for too long, the session goes on
+// polling.
 func (ws *webSocket) probe(p engineio.Packet) (e ending, over bool) {
 	switch {
 	case p.Type == engineio.Ping && string(p.Data) == probeData:
-		ws.control(textFrame(engineio.Packet{Type: engineio.Pong, Data: []byte(probeData)}))
-		ws.s.release(ws)
-		return ending{}, false
+		return ending{bare: true}, !ws.s.release(ws)
 	case p.Type == engineio.Upgrade && ws.s.adopt(ws):
 		ws.probing = false
 		return ending{}, false
+	case p.Type == engineio.Upgrade:
+		return ws.s.dismiss(ws), true
 	}
 	return ending{bare: true}, true
 }
 
-// release lets the GET that waits go, so that the client can stop polling.
-func (s *session) release(ws *webSocket) {
+// release answers a probe's ping and lets the GET that waits go, so that the
+// client can stop polling. It reports whether the probe may go on.
+func (s *session) release(ws *webSocket) bool {
 	s.mu.Lock()
+	if s.probe != ws {
+		s.mu.Unlock()
+		return false
+	}
+	s.probed = true                                                                           // before the client can see the answer: from here on it is not cut
+	_ = ws.out.Push(textFrame(engineio.Packet{Type: engineio.Pong, Data: []byte(probeData)})) // if it fails, the reader ends
 	var drained []func()
-	if s.probe == ws {
-		s.probed = true
-		if s.get != nil && !s.get.parked {
-			drained = s.answerLocked()
-		}
+	if s.get != nil && !s.get.parked {
+		drained = s.answerLocked()
 	}
 	s.mu.Unlock()
+	ws.out.Flush()
 	call(drained)
+	return true
+}
+
+// dismiss gives a WebSocket whose client finished the upgrade of a session that
+// has ended what waits, and says how it is to be closed.
+func (s *session) dismiss(ws *webSocket) ending {
+	s.mu.Lock()
+	if s.probe != ws {
+		s.mu.Unlock()
+		return ending{bare: true}
+	}
+	s.probe, s.probed = nil, false
+	s.moveLocked(ws)
+	s.goneLocked()
+	e := ending{why: s.why}
+	s.mu.Unlock()
+	s.h.remove(s)
+	return e
+}
+
+// moveLocked gives ws what waits for a GET, and reports whether it fits.
+func (s *session) moveLocked(ws *webSocket) bool {
+	fits := true
+	for _, i := range s.queue.take(s.queue.bytes) {
+		f := textFrame(engineio.Packet{Type: i.engine})
+		if i.packet != nil {
+			f, _ = s.frame(ws, i.packet)
+		}
+		fits = fits && ws.out.Push(f) == nil
+	}
+	return fits
+}
+
+// cutProbeLocked cuts the WebSocket that probes the session, if one does.
+func (s *session) cutProbeLocked() {
+	if s.probe != nil {
+		s.probe.cut()
+		s.probe, s.probed = nil, false
+	}
 }
 
 // abandon forgets a probe.
@@ -109,14 +156,7 @@ func (s *session) adopt(ws *webSocket) bool {
 		s.h.count.upgraded.Add(1)
 		_ = ws.raw.SetReadDeadline(time.Time{})
 	}
-	fits := true
-	for _, i := range s.queue.take(s.queue.bytes) {
-		f := textFrame(engineio.Packet{Type: i.engine})
-		if i.packet != nil {
-			f, _ = s.frame(ws, i.packet)
-		}
-		fits = fits && ws.out.Push(f) == nil
-	}
+	fits := s.moveLocked(ws)
 	s.ws.Store(ws)
 	if s.get != nil {
 		s.get.answer <- answer{refused: true}

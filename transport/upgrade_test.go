@@ -1,11 +1,13 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -17,6 +19,19 @@ func (p *pollingSession) probe() *rawSocket {
 	ws := p.webSocket("transport=websocket&sid=" + p.sid)
 	ws.text("2probe")
 	ws.want("3probe")
+	return ws
+}
+
+// unanswered opens a WebSocket that came to probe the session and has said nothing.
+func (p *pollingSession) unanswered() *rawSocket {
+	p.t.Helper()
+	ws := p.webSocket("transport=websocket&sid=" + p.sid)
+	s := p.handler.session(p.sid)
+	eventually(p.t, "probe", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.probe != nil
+	})
 	return ws
 }
 
@@ -52,13 +67,7 @@ func TestUpgradeReleasesAGETThatCameDuringTheProbe(t *testing.T) {
 func TestGETDuringAProbeIsGivenWhatWaits(t *testing.T) {
 	s := serve(t, Config{})
 	p := s.enter()
-	ws := p.webSocket("transport=websocket&sid=" + p.sid)
-	session := s.handler.session(p.sid)
-	eventually(t, "probe", func() bool {
-		session.mu.Lock()
-		defer session.mu.Unlock()
-		return session.probe != nil
-	})
+	ws := p.unanswered()
 	p.wantPost(`42["a"]`, 200)
 	p.wantGet(200, `42["a"]`)
 	ws.text("2probe")
@@ -162,14 +171,85 @@ func TestAbandonedProbeLeavesPollingAlive(t *testing.T) {
 	}
 }
 
+// A client stops polling for good once its probe is answered, and is told of the
+// end where it listens.
 func TestClosingASessionClosesItsProbe(t *testing.T) {
-	s := serve(t, Config{})
-	p := s.enter()
-	ws := p.probe()
-	p.conn.socket.Close(actors.ReasonKicked)
-	ws.wantClose(-1)
-	p.conn.wantClosed(t, actors.ReasonKicked)
-	p.wantGet(200, "1")
+	t.Run("at once if its ping was not answered", func(t *testing.T) {
+		s := serve(t, Config{CloseTimeout: patience})
+		p := s.enter()
+		ws := p.unanswered()
+		p.conn.socket.Close(actors.ReasonKicked)
+		ws.wantClose(-1)
+		p.conn.wantClosed(t, actors.ReasonKicked)
+		p.wantGet(200, "1")
+	})
+	t.Run("when a GET was told", func(t *testing.T) {
+		s := serve(t, Config{CloseTimeout: patience})
+		p := s.enter()
+		ws := p.probe()
+		p.conn.push(t, `["last"]`)
+		p.conn.socket.Close(actors.ReasonKicked)
+		p.conn.wantClosed(t, actors.ReasonKicked)
+		p.wantGet(200, `42["last"]`)
+		p.wantGet(200, "1")
+		ws.wantClose(-1)
+		p.wantUnknown()
+	})
+	t.Run("with what waits when the client has upgraded", func(t *testing.T) {
+		s := serve(t, Config{CloseTimeout: patience})
+		p := s.enter()
+		ws := p.probe()
+		p.conn.push(t, `["last"]`)
+		p.conn.socket.Close(actors.ReasonKicked)
+		p.conn.wantClosed(t, actors.ReasonKicked)
+		ws.text("2probe")
+		ws.want("3probe")
+		ws.text("5")
+		ws.want(`42["last"]`)
+		ws.wantClose(1008)
+		p.wantUnknown()
+	})
+	t.Run("when its GET was answered with what waited and it has upgraded", func(t *testing.T) {
+		s := serve(t, Config{CloseTimeout: patience})
+		p := s.enter()
+		ws := p.probe()
+		get := p.goGet()
+		p.conn.push(t, `["last"]`)
+		p.conn.socket.Close(actors.ReasonShutdown)
+		wantReply(t, get, 200, `42["last"]`)
+		ws.text("5")
+		ws.wantClose(1012)
+		p.wantUnknown()
+	})
+	t.Run("when it was too slow and has upgraded", func(t *testing.T) {
+		s := serve(t, Config{CloseTimeout: patience, Outbox: Limits{Packets: 1}})
+		p := s.enter()
+		ws := p.probe()
+		p.conn.push(t, `["a"]`)
+		if err := p.conn.socket.Push(packet(`["b"]`)); !errors.Is(err, actors.ErrTooSlow) {
+			t.Fatalf("pushed: %v", err)
+		}
+		p.conn.wantClosed(t, actors.ReasonTooSlow)
+		ws.text("5")
+		ws.wantClose(1000)
+		p.wantUnknown()
+	})
+}
+
+func TestProbeOfAClosedSessionIsCutAfterTheCloseTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, end := serveInMemory(t, Config{CloseTimeout: 3 * time.Second})
+		defer end()
+		p := s.enter()
+		ws := p.probe()
+		start := time.Now()
+		p.conn.socket.Close(actors.ReasonShutdown)
+		ws.wantCloseLate(-1)
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("cut after %v", got)
+		}
+		p.wantUnknown()
+	})
 }
 
 // What a stock client does, with pushes and posts at every moment of it: nothing
