@@ -66,6 +66,7 @@ type Room struct {
 
 	away       bool          // the store does not answer
 	batch      *actors.Batch // on its way to the store; nil: none is
+	reclaiming *actors.Owned // how it is asked whether the room is still this activation's; nil: it is not
 	destroying bool          // the store was asked to forget the room
 	asleep     bool          // the room hibernates
 }
@@ -320,6 +321,11 @@ func (e *effects) Append(a room.Append) {
 func (e *effects) Schedule(at time.Time) { e.agenda = at }
 
 func (e *effects) Hibernate(owned actors.Owned, _ []string) { e.asleep, e.owned = true, owned }
+
+func (e *effects) Reclaim(o actors.Owned) {
+	e.reclaiming = &o
+	e.later((*Room)(e).commit)
+}
 
 func (e *effects) Destroy() {
 	e.destroying = true

@@ -46,6 +46,14 @@ func (r *Room) commit() {
 	ctx := context.Background()
 	switch b := r.batch; {
 	case r.away:
+	case r.reclaiming != nil:
+		o := *r.reclaiming
+		r.reclaiming = nil
+		owned, err := r.cfg.Store.Claim(ctx, r.ref, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+		if err == nil {
+			r.owned = owned
+		}
+		r.machine.Reclaimed(r.now, owned, err)
 	case b != nil:
 		r.batch = nil
 		r.machine.Appended(r.now, b.ID, r.cfg.Store.Append(ctx, r.ref, b))
@@ -91,7 +99,7 @@ func (r *Room) Crash() {
 	for _, m := range r.members {
 		m.joined, m.closed = false, actors.ReasonNodeLost
 	}
-	r.away, r.batch, r.destroying, r.asleep = false, nil, false, false
+	r.away, r.batch, r.reclaiming, r.destroying, r.asleep = false, nil, nil, false, false
 	r.connectNode()
 	r.wake()
 }

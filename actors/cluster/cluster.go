@@ -166,7 +166,7 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 }
 
 func peers(v *cluster.View) node.View {
-	view := node.View{Peers: make([]node.Peer, len(v.Members))}
+	view := node.View{Data: v.Data, Peers: make([]node.Peer, len(v.Members))}
 	for i, m := range v.Members {
 		view.Peers[i] = node.Peer{ID: m.ID, Address: m.Address, Draining: m.Draining, Kinds: m.Kinds}
 	}
@@ -177,6 +177,11 @@ func peers(v *cluster.View) node.View {
 func (c *Cluster) Locate(ctx context.Context, q node.Query) (node.Place, error) {
 	p, err := c.place.Locate(ctx, cluster.Request{Room: q.Room, Peek: q.Peek, Here: q.Here})
 	return node.Place{Node: p.Node, Owned: p.Owned}, err
+}
+
+// Reclaim implements node.Cluster.
+func (c *Cluster) Reclaim(ctx context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error) {
+	return c.place.Reclaim(ctx, room, o)
 }
 
 // releaseWithin bounds how long a release is tried.

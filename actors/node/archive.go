@@ -45,6 +45,10 @@ type archive struct {
 	owned   actors.Owned // of which Owner and Epoch count; zero: nothing was claimed
 }
 
+// reclaimsAtOnce is how many rooms ask at a time whether they are still this
+// node's.
+const reclaimsAtOnce = 64
+
 // then runs a task behind those before it.
 func (a *archive) then(task func()) {
 	a.mu.Lock()
@@ -173,6 +177,45 @@ func (a *archive) append(x room.Append, done func(error)) {
 		end(span, err)
 		if ctx.Err() == nil || err == nil {
 			done(err)
+		}
+	})
+}
+
+// reclaim makes this activation the owner once more of a room that it owns as
+// o, unless somebody has claimed it since, and tells done, as append does.
+func (a *archive) reclaim(o actors.Owned, done func(actors.Owned, error)) {
+	a.then(func() {
+		n := a.node
+		select {
+		case n.reclaims <- struct{}{}:
+			defer func() { <-n.reclaims }()
+		case <-n.ctx.Done():
+			return
+		}
+		var owned actors.Owned
+		err := n.again(n.ctx, func(ctx context.Context) (err error) {
+			if a.placed {
+				owned, err = n.cfg.Cluster.Reclaim(ctx, a.ref, o)
+			} else {
+				owned, err = n.store.Claim(ctx, a.ref, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+			}
+			return err
+		})
+		switch {
+		case err == nil:
+			a.mu.Lock()
+			a.owned = owned
+			a.mu.Unlock()
+			if owned.Generation != o.Generation || owned.Sequence != o.Sequence {
+				n.counts.repairs.Add(1)
+			}
+		case a.placed && errors.Is(err, actors.ErrHeld):
+			n.counts.divergences.Add(1)
+			n.log.Error("rollback_divergence: the store was rolled back, and the room was claimed before its owner could give back what was lost",
+				"room", a.ref.String(), "batches", o.Sequence, "error", err)
+		}
+		if n.ctx.Err() == nil || err == nil {
+			done(owned, err)
 		}
 	})
 }

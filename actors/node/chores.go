@@ -1,8 +1,11 @@
 package node
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -17,7 +20,44 @@ const (
 	// releasesAtOnce is how many rooms that sleep are released at a time when
 	// the node stops.
 	releasesAtOnce = 16
+
+	// After the store may have been rolled back, recheckMost rooms of a
+	// directory look after what they have kept there every recheckEvery.
+	recheckMost  = 64
+	recheckEvery = 5 * time.Millisecond
 )
+
+// recheckRooms has the rooms of a shard that are awake look after what is
+// stored of them; recheckRoom one of them. Those that sleep have nothing in memory
+// to give back.
+type (
+	recheckRooms struct{}
+	recheckRoom  struct{}
+)
+
+func (d *directory) recheck() {
+	var awake []*actor.PID
+	for ref, e := range d.rooms {
+		if kind := d.node.kinds[ref.Kind]; e.pid != nil && kind != nil && kind.Lasts() {
+			awake = append(awake, e.pid)
+		}
+	}
+	n := d.node
+	n.beside.Go(func() {
+		pause := time.NewTicker(recheckEvery)
+		defer pause.Stop()
+		for some := range slices.Chunk(awake, recheckMost) {
+			for _, pid := range some {
+				n.send(pid, recheckRoom{})
+			}
+			select {
+			case <-pause.C:
+			case <-n.ctx.Done():
+				return
+			}
+		}
+	})
+}
 
 // chore is a message for a room that sleeps and need not have it at once.
 type chore struct {

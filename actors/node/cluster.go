@@ -24,6 +24,13 @@ type Cluster interface {
 	// room that this node has, nor twice at a time about one room.
 	Locate(ctx context.Context, q Query) (Place, error)
 
+	// Reclaim makes this node the owner once more of a room that Locate has
+	// claimed for it as o, if the store has been rolled back and forgotten
+	// that. It returns actors.ErrHeld if somebody has claimed it since, and
+	// actors.ErrFenced if this node may have been taken for dead meanwhile. It
+	// blocks until ctx ends at the latest.
+	Reclaim(ctx context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error)
+
 	// Release gives up a room that Locate has claimed for this node and that
 	// has left memory. It does not block.
 	Release(room actors.RoomRef, o actors.Owned)
@@ -68,8 +75,15 @@ type Place struct {
 	Owned actors.Owned
 }
 
-// View is the nodes that are alive, this one included, by id.
-type View struct{ Peers []Peer }
+// View is what a node knows of its cluster.
+type View struct {
+	Peers []Peer // nodes that are alive, this one included, by id
+
+	// Data names what the cluster's own data lie in. If it is another one than
+	// before, they may have lost what came last, and so may the rooms that are
+	// kept: whoever has some looks after them.
+	Data uint64
+}
 
 // Peer is one node of a cluster, for one start of its process.
 type Peer struct {

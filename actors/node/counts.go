@@ -34,6 +34,8 @@ type counts struct {
 	refused      map[actors.Code]*atomic.Uint64 // made by init, for every code, and only read afterwards
 	handOvers    atomic.Uint64
 	storeRetries atomic.Uint64
+	repairs      atomic.Uint64
+	divergences  atomic.Uint64
 }
 
 func (c *counts) init() {
@@ -66,4 +68,5 @@ func (c *counts) tell(s *Stats) {
 		s.Refused[code] = n.Load()
 	}
 	s.HandOvers, s.StoreRetries = c.handOvers.Load(), c.storeRetries.Load()
+	s.Repairs, s.Divergences = c.repairs.Load(), c.divergences.Load()
 }

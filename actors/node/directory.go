@@ -48,7 +48,8 @@ type placed struct {
 type retire struct {
 	room     actors.RoomRef
 	pid      *actor.PID
-	deserted bool // a hub with clients in it
+	owned    actors.Owned // as it was last, if it is kept
+	deserted bool         // a hub with clients in it
 }
 
 type retired struct{}
@@ -113,6 +114,9 @@ func (d *directory) Receive(ctx actor.Context) {
 	case *retire:
 		if e := d.rooms[msg.room]; e.at(msg.pid) {
 			delete(d.rooms, msg.room)
+			if e.placed {
+				e.owned = msg.owned
+			}
 			d.node.givenUp(msg.room, e)
 			if isHub(msg.room) { // callers are told when it has answered for long enough
 				d.desert(msg)
@@ -123,6 +127,8 @@ func (d *directory) Receive(ctx actor.Context) {
 		ctx.Send(msg.pid, retired{})
 	case settledIn:
 		delete(d.deserted, msg.room)
+	case recheckRooms:
+		d.recheck()
 	case moveRooms:
 		d.move(msg)
 	case inspect:

@@ -168,7 +168,7 @@ func (h *hubActor) Done(request uint64, done *wire.HubDone) {
 
 // Retire implements hub.Effects.
 func (h *hubActor) Retire() {
-	h.node.send(h.node.shards[h.node.shardOf(h.ref)], &retire{h.ref, h.self, h.deserted()})
+	h.node.send(h.node.shards[h.node.shardOf(h.ref)], &retire{room: h.ref, pid: h.self, deserted: h.deserted()})
 }
 
 // askHub sends an operation to a hub, waking it if need be, and waits.

@@ -27,7 +27,7 @@ type meters struct {
 
 type statMeters struct {
 	connections, rooms, asleep, clients, members, packets, states, conflated, dropped, limited, links metric.Int64Observable
-	joins, refused, handOvers, retries, nodes, queued, away                                           metric.Int64Observable
+	joins, refused, handOvers, retries, repairs, divergences, nodes, queued, away                     metric.Int64Observable
 	lease                                                                                             metric.Float64Observable
 }
 
@@ -75,6 +75,8 @@ func (n *Node) observe(meter metric.Meter) error {
 			refused:     counter("refusals", "{join}", "CONNECTs that were refused, by code."),
 			handOvers:   counter("handovers", "{room}", "Rooms handed over to other nodes."),
 			retries:     counter("store.retries", "{call}", "Calls of the store that were repeated, because their outcome was not known."),
+			repairs:     counter("store.repairs", "{room}", "Times that a room gave the store back what it had acknowledged and lost."),
+			divergences: counter("store.divergences", "{room}", "Times that it could not, because another node had claimed the room by then."),
 			nodes:       level("cluster.nodes", "{node}", "Nodes of the cluster, as this one knows it."),
 			queued:      level("links.queued", "By", "Bytes that wait for other nodes to take or acknowledge them."),
 			away:        level("cluster.away", "1", "1 while heart-beats are not answered by Redis."),
@@ -123,6 +125,8 @@ func (m *statMeters) publish(o metric.Observer, s Stats) {
 	}
 	o.ObserveInt64(m.handOvers, int64(s.HandOvers))
 	o.ObserveInt64(m.retries, int64(s.StoreRetries))
+	o.ObserveInt64(m.repairs, int64(s.Repairs))
+	o.ObserveInt64(m.divergences, int64(s.Divergences))
 	o.ObserveInt64(m.nodes, s.Nodes)
 	o.ObserveInt64(m.queued, s.LinkBytes)
 	o.ObserveFloat64(m.lease, s.LeaseAge.Seconds())

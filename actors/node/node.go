@@ -175,7 +175,8 @@ type Node struct {
 	asks     asks
 	peers    peers
 	away     away
-	out      chan error // gets why the node was expelled
+	out      chan error    // gets why the node was expelled
+	reclaims chan struct{} // a slot per room that is claimed again
 	beside   sync.WaitGroup
 	stopOnce sync.Once
 }
@@ -188,6 +189,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg), out: make(chan error, 1)}
 	n.counts.init()
+	n.reclaims = make(chan struct{}, reclaimsAtOnce)
 	n.peers = peers{byID: make(map[string]*peer), gone: make(map[string]bool)}
 	var errs []error
 	for _, k := range cfg.Kinds {

@@ -20,6 +20,7 @@ type peers struct {
 	mu   sync.RWMutex // guards the following
 	byID map[string]*peer
 	gone map[string]bool // ids that a view has missed: they never come back
+	data uint64          // View.Data of the latest view
 }
 
 // peer is another node while it lives.
@@ -80,10 +81,17 @@ func (n *Node) kindNames() []string {
 }
 
 // viewed takes a view: links to those who are gone end, and those who came get
-// one.
+// one. If what the cluster knows may have been rolled back, rooms look after
+// what the store has of them.
 func (n *Node) viewed(v View) {
 	n.peers.mu.Lock()
 	defer n.peers.mu.Unlock()
+	if n.peers.data != 0 && n.peers.data != v.Data {
+		for _, shard := range n.shards {
+			n.send(shard, recheckRooms{})
+		}
+	}
+	n.peers.data = v.Data
 	living := make(map[string]bool, len(v.Peers))
 	for _, p := range v.Peers {
 		living[p.ID] = true

@@ -61,7 +61,11 @@ type (
 		err error
 	}
 	destroyed struct{ err error }
-	workDone  struct {
+	reclaimed struct {
+		owned actors.Owned
+		err   error
+	}
+	workDone struct {
 		id  uint64
 		err error
 	}
@@ -150,6 +154,10 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 		m.Appended(now, msg.id, msg.err)
 	case destroyed:
 		m.Destroyed(now, msg.err)
+	case reclaimed:
+		m.Reclaimed(now, msg.owned, msg.err)
+	case recheckRoom:
+		m.Recheck(now)
 	case *wire.Join:
 		r.join(now, msg)
 	case *wire.Event:
@@ -391,6 +399,11 @@ func (r *roomActor) Append(a room.Append) {
 // Schedule implements room.Effects.
 func (r *roomActor) Schedule(at time.Time) { r.store.schedule(at) }
 
+// Reclaim implements room.Effects.
+func (r *roomActor) Reclaim(o actors.Owned) {
+	r.store.reclaim(o, func(owned actors.Owned, err error) { r.node.send(r.self, reclaimed{owned, err}) })
+}
+
 // Destroy implements room.Effects.
 func (r *roomActor) Destroy() {
 	r.store.destroy(func(err error) { r.node.send(r.self, destroyed{err}) })
@@ -398,10 +411,13 @@ func (r *roomActor) Destroy() {
 
 // Retire implements room.Effects.
 func (r *roomActor) Retire() {
-	leave := func() { r.node.send(r.directory(), &retire{room: r.ref, pid: r.self}) }
+	gone := &retire{room: r.ref, pid: r.self}
 	if r.store == nil {
-		leave()
+		r.node.send(r.directory(), gone)
 		return
 	}
-	r.store.release(r.handingOf, leave)
+	r.store.release(r.handingOf, func() {
+		gone.owned = r.store.owned
+		r.node.send(r.directory(), gone)
+	})
 }

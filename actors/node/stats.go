@@ -28,6 +28,8 @@ type Stats struct {
 	Refused      map[actors.Code]uint64 // CONNECTs on this node that were not, by code; those that are not Parlor's together
 	HandOvers    uint64                 // rooms handed over to other nodes
 	StoreRetries uint64                 // calls of the store that were repeated: their outcome was not known
+	Repairs      uint64                 // times that a room gave the store back what it had lost
+	Divergences  uint64                 // times that it could not, because the room was another node's by then
 
 	Nodes     int64         // of the cluster, this one included; 1 if it is alone
 	LinkBytes int64         // bytes that wait for other nodes to take or acknowledge them

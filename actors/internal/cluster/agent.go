@@ -19,8 +19,9 @@ type AgentConfig struct {
 	// until ctx ends at the latest and may be called from several goroutines.
 	Ask func(ctx context.Context, peer Member) Said
 
-	// Changed is told every view whose members differ from those of the one
-	// before, from one goroutine, the first one included. It does not block.
+	// Changed is told every view whose members or data set differ from those
+	// of the one before, from one goroutine, the first one included. It does
+	// not block.
 	Changed func(*View)
 	// Lost is called once, from that goroutine, if the node must end.
 	Lost func(why string)
@@ -212,7 +213,7 @@ func (e *agentEffects) Publish(v *View) {
 	close(e.looked)
 	e.looked = make(chan struct{})
 	e.mu.Unlock()
-	if !slices.EqualFunc(before.Members, v.Members, Member.equal) {
+	if before.Data != v.Data || !slices.EqualFunc(before.Members, v.Members, Member.equal) {
 		e.cfg.Changed(v)
 	}
 }

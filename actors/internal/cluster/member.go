@@ -51,6 +51,10 @@ type View struct {
 	// last one.
 	Away bool
 
+	// Data names the registry's data set, see Roll.Data. Another one than before
+	// may have lost the latest changes, and so may the store of rooms.
+	Data uint64
+
 	// Settled is when rooms may be claimed that nobody is known to have. It
 	// lies ahead when the registry's data set is young or was rolled back, so
 	// that owners claim first what they have.

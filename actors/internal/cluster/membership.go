@@ -212,7 +212,7 @@ func (m *Membership) Beaten(now time.Time, roll Roll) {
 		m.holdUntil = now.Add(m.cfg.TTL) // until everybody has had time to register again
 	}
 	m.tick, m.data = max(m.tick, roll.Tick), roll.Data
-	m.publish(now, &View{Members: m.merge(now, roll.Members), AsOf: m.sent, Settled: settled})
+	m.publish(now, &View{Members: m.merge(now, roll.Members), AsOf: m.sent, Settled: settled, Data: roll.Data})
 	if first {
 		m.hello()
 	}

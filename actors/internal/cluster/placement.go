@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"time"
@@ -39,6 +40,7 @@ type Place struct {
 type Members interface {
 	View() *View
 	Refresh(ctx context.Context, since time.Time) (*View, error)
+	Serving() bool
 }
 
 // PlacementConfig describes a Placement.
@@ -211,24 +213,21 @@ func (p *Placement) Release(ctx context.Context, room actors.RoomRef, o actors.O
 	}
 }
 
-// Reassert claims again what this node has, after the store was rolled back.
-// It returns ErrHeld if the room has another owner, who lives: the activation
-// must end.
-func (p *Placement) Reassert(ctx context.Context, room actors.RoomRef, o actors.Owned) error {
-	c := actors.Claim{Owner: o.Owner, Floor: o.Epoch}
+// Reclaim makes this node the owner once more of a room that it has, after the
+// store was rolled back; o is the room as it owned it. It returns ErrHeld if
+// somebody has claimed the room since, and ErrFenced if this node does not
+// serve any more, so that somebody may have: then the activation must end. It
+// tries until it knows, or ctx ends.
+func (p *Placement) Reclaim(ctx context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error) {
+	retry := backoff{}
 	for {
-		asked := time.Now()
-		_, err := p.claimOnce(ctx, room, c)
-		var held *actors.HeldError
-		if !errors.As(err, &held) {
-			return err
+		if !p.cfg.Members.Serving() {
+			return actors.Owned{}, fmt.Errorf("%v: this node may have been taken for dead: %w", room, actors.ErrFenced)
 		}
-		if lives, err := p.lives(ctx, held.Owner, asked); err != nil {
-			return err
-		} else if lives && held.Owner.Node != p.cfg.Self {
-			return held
+		owned, err := p.cfg.Store.Claim(ctx, room, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+		if err == nil || errors.Is(err, actors.ErrHeld) || !retry.wait(ctx) {
+			return owned, err
 		}
-		c.Expect, c.Floor = held.Owner, max(o.Epoch, held.Epoch)
 	}
 }
 

@@ -59,8 +59,8 @@ func (s *rooms) Claim(_ context.Context, r actors.RoomRef, c actors.Claim) (acto
 		return actors.Owned{}, err
 	}
 	s.claims = append(s.claims, c)
-	if o := s.owned[r]; o.Owner != c.Owner {
-		if o.Owner != c.Expect {
+	if o := s.owned[r]; o.Owner != c.Owner || o.Epoch <= c.Floor {
+		if !c.Takes(o.Owner, o.Epoch) {
 			return actors.Owned{}, &actors.HeldError{Owner: o.Owner, Epoch: o.Epoch}
 		}
 		s.epoch = max(s.epoch, c.Floor) + 1
@@ -365,26 +365,41 @@ func TestClaimsAreBounded(t *testing.T) {
 	}, "a")
 }
 
-// TestOwnersClaimAgainWhatTheStoreForgot, and yield to who came first.
+// TestOwnersClaimAgainWhatTheStoreForgot, and yield to who came later.
 func TestOwnersClaimAgainWhatTheStoreForgot(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *places) {
+		p.store.epoch = 10
 		owned := p.locate("a", Request{Room: board(1), Here: true}).Owned
 		for name, found := range map[string]actors.Owner{
 			"nobody": {}, "itself": owned.Owner, "a dead node": {Node: "x", Nonce: "1"}, "an earlier activation": {Node: "a", Nonce: "1"},
+			"who had it before, and lives": {Node: "b", Nonce: "1"},
 		} {
-			if p.store.owned[board(1)] = (actors.Owned{Owner: found, Epoch: 1}); found == (actors.Owner{}) {
-				delete(p.store.owned, board(1))
-			}
-			if err := p.at("a").Reassert(t.Context(), board(1), owned); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			if p.store.owned[board(1)].Owner != owned.Owner {
-				t.Errorf("%s: the room is %v's", name, p.store.owned[board(1)].Owner)
+			p.store.owned[board(1)] = actors.Owned{Owner: found, Epoch: owned.Epoch - 1}
+			again, err := p.at("a").Reclaim(t.Context(), board(1), owned)
+			if err != nil || again.Owner != owned.Owner || again.Epoch <= owned.Epoch || p.store.owned[board(1)] != again {
+				t.Errorf("%s: %+v, %v; the room is %+v", name, again, err, p.store.owned[board(1)])
 			}
 		}
-		p.store.owned[board(1)] = actors.Owned{Owner: actors.Owner{Node: "b", Nonce: "1"}, Epoch: 9}
-		if err := p.at("a").Reassert(t.Context(), board(1), owned); !errors.Is(err, actors.ErrHeld) {
-			t.Errorf("a room that another node has: %v", err)
+		p.store.deaf = 1
+		if again, err := p.at("a").Reclaim(t.Context(), board(1), owned); err != nil || p.store.owned[board(1)] != again {
+			t.Errorf("its answer was lost: %+v, %v", again, err)
+		}
+		p.store.owned[board(1)] = actors.Owned{Owner: actors.Owner{Node: "b", Nonce: "1"}, Epoch: owned.Epoch + 1}
+		if _, err := p.at("a").Reclaim(t.Context(), board(1), owned); !errors.Is(err, actors.ErrHeld) {
+			t.Errorf("a room that another node has since: %v", err)
+		}
+	}, "a", "b")
+}
+
+// TestWhoMayHaveBeenTakenForDeadClaimsNothingAgain: its room may have been
+// destroyed by the next owner, of which no store knows anything.
+func TestWhoMayHaveBeenTakenForDeadClaimsNothingAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		owned := p.locate("a", Request{Room: board(1), Here: true}).Owned
+		delete(p.store.owned, board(1))
+		p.agents["a"].serve.Store(new(time.Time))
+		if _, err := p.at("a").Reclaim(t.Context(), board(1), owned); !errors.Is(err, actors.ErrFenced) || len(p.store.owned) > 0 {
+			t.Errorf("%v; the store has %v", err, p.store.owned)
 		}
 	}, "a", "b")
 }

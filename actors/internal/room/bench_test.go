@@ -32,6 +32,7 @@ func (*sink) Call(uint64, OutCall)                     {}
 func (*sink) Answer(uint64, actors.Raw, *actors.Error) {}
 func (s *sink) Append(a Append)                        { s.batch = a.Batch }
 func (*sink) Schedule(time.Time)                       {}
+func (*sink) Reclaim(actors.Owned)                     {}
 func (*sink) Destroy()                                 {}
 func (*sink) Hibernate(actors.Owned, []string)         {}
 func (*sink) Retire()                                  {}

@@ -86,7 +86,7 @@ func (m *Machine) importRoom(r *request, args []json.RawMessage) *actors.Error {
 			return actors.Errorf(actors.CodeTooLarge, "%.100q is more than can be stored", e.Key)
 		}
 	}
-	m.journal.described = true
+	m.journal.described, m.journal.repair.never = true, true
 	m.journal.write(keyMeta, encode(storedMeta{Version: x.Version, Seq: m.history.seq, Used: m.now.UnixMilli()}))
 	m.journal.write(keyImport, []byte("1"))
 	for _, e := range entries {

@@ -234,7 +234,10 @@ func TestARoomThatIsFencedSaysNothingOfWhatItHeld(t *testing.T) {
 	b := w.join(at("n2"))
 	a.leave(actors.ReasonClientLeft) // waits too: the room is told, members are not
 	w.take()
+	w.kept.taken = true
 	w.fence()
+	w.expect("reclaim")
+	w.reclaimed()
 	w.expect("answer 1 moved", "tell n2/2: moved", "tell n1/1: gone a", "n1: remove a close shutdown", "n1: end", "retire")
 	if b.answer() != "moved" || !w.m.Retired() || w.kept.entries["f/notes/x"] != "" {
 		t.Errorf("b is answered %s; stored %v", b.answer(), w.kept.entries)

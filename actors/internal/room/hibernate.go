@@ -18,8 +18,9 @@ const watchAsleep = time.Hour
 // storedSleep is what only the next life of the same activation can use: the
 // fan-outs and connections have not noticed anything.
 type storedSleep struct {
-	Epoch    uint64       `json:"epoch"`
-	Sequence uint64       `json:"seq"` // of batches, behind the one that this is in: it is void after another
+	Epoch    uint64       `json:"epoch"`         // in which the room is owned
+	Active   uint64       `json:"act,omitempty"` // of the activation, for the world
+	Sequence uint64       `json:"seq"`           // of batches, behind the one that this is in: it is void after another
 	Version  uint64       `json:"v"`
 	Tag      string       `json:"tag,omitempty"`
 	AskID    uint64       `json:"ask,omitempty"`
@@ -89,7 +90,7 @@ func (m *Machine) fallAsleep() {
 
 func (m *Machine) sleeper() storedSleep {
 	st := storedSleep{
-		Epoch: m.epoch, Sequence: m.journal.owned.Sequence + 1, Version: m.sync.version, Tag: m.history.tag, AskID: m.askID,
+		Epoch: m.journal.owned.Epoch, Active: m.epoch, Sequence: m.journal.owned.Sequence + 1, Version: m.sync.version, Tag: m.history.tag, AskID: m.askID,
 	}
 	for mem := range m.members.all() {
 		st.Links = append(st.Links, storedLink{mem.ID, mem.link, mem.credited, mem.admitted.version})
@@ -160,10 +161,13 @@ func (m *Machine) hibernate() {
 // of the same activation and nothing has been stored since.
 func (m *Machine) wakeUp(s *stored) {
 	st := s.sleep
-	if st == nil || st.Epoch != m.epoch || st.Sequence != m.journal.owned.Sequence {
+	if st == nil || st.Epoch != m.journal.owned.Epoch || st.Sequence != m.journal.owned.Sequence {
 		return
 	}
 	m.sleep.woken = true
+	if st.Active != 0 {
+		m.epoch = st.Active
+	}
 	m.sync.version, m.history.tag, m.askID = st.Version, st.Tag, st.AskID
 	links := make(map[actors.MemberID]storedLink, len(st.Links))
 	for _, l := range st.Links {

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -31,6 +32,7 @@ type journal struct {
 	described bool // this activation has stored storedMeta
 	named     bool // and that it is one of those that had the history
 	agenda    agenda
+	repair    repair
 
 	destroying bool // the store was asked to forget the room
 	gone       bool // it has
@@ -122,7 +124,7 @@ func (j *journal) next() *batch {
 
 // idle reports whether everything is durable.
 func (j *journal) idle() bool {
-	return j.flight == nil && (j.open == nil && len(j.ready) == 0 || j.gone)
+	return j.flight == nil && !j.repair.busy() && (j.open == nil && len(j.ready) == 0 || j.gone)
 }
 
 // written reports whether the store holds anything of the room.
@@ -131,7 +133,7 @@ func (j *journal) written() bool { return j.owned.Generation != "" }
 // append hands the next batch over, if none is on its way.
 func (m *Machine) append() {
 	j := &m.journal
-	if !j.lasts || j.flight != nil || m.phase == retiring {
+	if !j.lasts || j.flight != nil || j.repair.busy() || m.phase == retiring {
 		return
 	}
 	if m.destroyed {
@@ -163,17 +165,17 @@ func (m *Machine) append() {
 
 // Appended says what has become of the batch with an id: nil if it is durable,
 // or an error if it was not applied and never will be, because the room is
-// another's. An outcome that is not known is not told: it is found out. Only
+// another's, or the store was rolled back. An outcome that is not known is not told: it is found out. Only
 // the first call for a batch counts.
 func (m *Machine) Appended(now time.Time, id string, err error) {
 	m.step(now, func() {
 		j := &m.journal
 		b := j.flight
-		if b == nil || b.sent.ID != id || m.phase == retiring {
+		if b == nil || b.sent.ID != id || j.repair.busy() || m.phase == retiring {
 			return
 		}
 		if err != nil {
-			m.fenced(err)
+			m.refused(err)
 			return
 		}
 		j.flight = nil
@@ -188,11 +190,11 @@ func (m *Machine) Appended(now time.Time, id string, err error) {
 func (m *Machine) Destroyed(now time.Time, err error) {
 	m.step(now, func() {
 		j := &m.journal
-		if !j.destroying || j.gone || m.phase == retiring {
+		if !j.destroying || j.gone || j.repair.asked || m.phase == retiring {
 			return
 		}
 		if err != nil {
-			m.fenced(err)
+			m.refused(err)
 			return
 		}
 		j.gone = true
@@ -200,6 +202,15 @@ func (m *Machine) Destroyed(now time.Time, err error) {
 		j.done = j.last
 		m.release()
 	})
+}
+
+// refused finds out why the store does not take what it was given.
+func (m *Machine) refused(err error) {
+	if !errors.Is(err, actors.ErrFenced) || m.journal.repair.never {
+		m.fenced(err)
+		return
+	}
+	m.reclaim()
 }
 
 // fenced ends an activation that is not the room any more. What it holds back

@@ -17,9 +17,10 @@ import (
 )
 
 // keptModel is the model of a room that is kept in a store which answers late,
-// in its own time, more than once, or never; whose node dies at any point; and
-// whose place is taken by another. It checks what the world outside has been
-// shown against what the store holds at that moment.
+// in its own time, more than once, or never, and which is rolled back under the
+// living room; whose node dies at any point; and whose place is taken by
+// another. It checks what the world outside has been shown against what the
+// store holds at that moment, once it has been given back what it lost.
 //
 // Mutants that it finds within a few dozen schedules, each tried by hand: acks
 // that do not wait for the append; events or patches that do not; a copy of
@@ -49,6 +50,7 @@ type ticket struct {
 }
 
 func TestAKeptRoomKeepsItsPromisesWhateverHappens(t *testing.T) {
+	repairs := 0
 	rapid.Check(t, func(t *rapid.T) {
 		m := newKeptModel(t)
 		t.Repeat(map[string]func(*rapid.T){
@@ -65,6 +67,8 @@ func TestAKeptRoomKeepsItsPromisesWhateverHappens(t *testing.T) {
 			"work":    m.act(m.work),
 			"time":    m.act(func() { m.w.advance(m.duration()) }),
 			"confirm": m.act(func() { m.w.confirm() }),
+			"recheck": m.act(func() { m.w.m.Recheck(m.w.now) }),
+			"rewind":  m.act(m.rollBack),
 			"append":  m.act(m.append),
 			"trim":    m.act(m.trim),
 			"appends": m.act(m.append),
@@ -80,7 +84,11 @@ func TestAKeptRoomKeepsItsPromisesWhateverHappens(t *testing.T) {
 			}),
 		})
 		m.finish()
+		repairs += m.w.kept.repairs
 	})
+	if repairs == 0 {
+		t.Error("no store was rolled back and repaired")
+	}
 }
 
 func newKeptModel(t *rapid.T) *keptModel {
@@ -168,7 +176,13 @@ func (m *keptModel) command() {
 // append has the store do something about what it was handed.
 func (m *keptModel) append() {
 	k := m.w.kept
+	if m.w.m.phase == open && m.pick(4) == 0 {
+		k.mark()
+	}
 	switch what := m.pick(8); {
+	case k.reclaiming && what > 1:
+		m.w.reclaimed()
+	case k.reclaiming:
 	case k.destroying:
 		m.w.commit()
 	case k.flight == nil:
@@ -194,6 +208,26 @@ func (m *keptModel) trim() {
 	}
 }
 
+// rollBack has the store lose what it acknowledged last. The room is told, or
+// finds out.
+func (m *keptModel) rollBack() {
+	k := m.w.kept
+	if n := len(k.past); m.w.m.phase == open && n > 0 && m.pick(3) == 0 {
+		k.rollBack(m.pick(n))
+		m.w.note("rolled back to %+v", k.owned)
+	}
+}
+
+// forgive is for a room whose owner is gone before it has given back what the
+// store has lost.
+func (m *keptModel) forgive() {
+	if m.w.kept.rolledBack {
+		m.forget()
+		m.model.left = make(map[actors.MemberID]int)
+	}
+	m.w.kept.past = nil
+}
+
 // forget is for a room that is destroyed: what was acknowledged is gone.
 func (m *keptModel) forget() {
 	clear(m.seen)
@@ -205,7 +239,10 @@ func (m *keptModel) forget() {
 // takenOver says that another activation has the room.
 func (m *keptModel) takenOver() {
 	m.takeTickets()
-	m.w.fence()
+	if m.w.kept.taken = true; !m.w.kept.reclaiming {
+		m.w.fence()
+	}
+	m.w.reclaimed()
 	if m.w.retired != 1 || len(m.w.tables) != 0 {
 		m.t.Fatalf("a fenced room has %d retirements and tables %v", m.w.retired, m.w.tables)
 	}
@@ -244,6 +281,7 @@ func (m *keptModel) takeTickets() {
 
 func (m *keptModel) again() {
 	m.crashes++
+	m.forgive()
 	m.clients, m.owed = nil, nil
 	m.model.events = make(map[actors.MemberID]int)
 	clear(m.latest)
@@ -299,7 +337,7 @@ func (m *keptModel) learn(told string, acked bool) {
 		if m.w.m.destroyed {
 			continue // it was, and is forgotten
 		}
-		if n := m.w.kept.entries[fieldKey("notes", key)]; n == "" {
+		if n := m.w.kept.entries[fieldKey("notes", key)]; n == "" && !m.w.kept.rolledBack {
 			m.t.Fatalf("%s tells of %q, which is not stored", told, key)
 		}
 		if acked {
@@ -408,6 +446,9 @@ func (m *keptModel) check() {
 		m.t.Fatalf("events %v are missing for who returned; %s", m.live, m.story())
 	}
 	for key := range m.seen {
+		if m.w.kept.rolledBack {
+			break // it is given back
+		}
 		if n := m.w.kept.entries[fieldKey("notes", key)]; n != "1" {
 			m.t.Fatalf("%q was acknowledged and is stored %q times", key, n)
 		}
@@ -436,10 +477,10 @@ func (m *keptModel) check() {
 	if room.gate.need != 0 || room.gate.bytes < 0 || room.gate.turns < 0 || len(room.gate.queue) == 0 && (room.gate.turns != 0 || room.gate.bytes != 0) {
 		m.t.Fatalf("the gate is left as %+v", room.gate)
 	}
-	if room.journal.idle() != (m.w.kept.flight == nil) && room.phase != retiring && !room.destroyed {
+	if room.journal.idle() != (m.w.kept.flight == nil && !m.w.kept.reclaiming) && room.phase != retiring && !room.destroyed && !(room.journal.repair.due && room.phase == opening) {
 		m.t.Fatalf("the journal waits for nothing: %+v", room.journal)
 	}
-	if room.phase == open && room.journal.idle() {
+	if room.phase == open && room.journal.idle() && !m.w.kept.rolledBack {
 		if len(room.gate.queue) > 0 {
 			m.t.Fatalf("%d are held although everything is durable", len(room.gate.queue))
 		}
@@ -482,6 +523,7 @@ func (m *keptModel) checkAsleep() {
 // copies with both once everything is flushed.
 func (m *keptModel) checkKept() {
 	room, k := m.w.m, m.w.kept
+	m.checkWhole()
 	synced := map[string]string{}
 	for i, spec := range room.fields {
 		if spec.Synced {
@@ -513,11 +555,37 @@ func (m *keptModel) checkKept() {
 	}
 }
 
+// checkWhole compares what would be given back with what is stored.
+func (m *keptModel) checkWhole() {
+	stored := maps.Clone(m.w.kept.entries)
+	delete(stored, keySleep)
+	var had, has storedMeta
+	_ = json.Unmarshal([]byte(stored[keyMeta]), &had)
+	for _, e := range m.w.m.whole() {
+		value, there := stored[e.Key]
+		delete(stored, e.Key)
+		switch {
+		case !m.w.m.journal.written(), e.Key == keyLives && !m.w.m.journal.named:
+		case e.Key == keyMeta:
+			if _ = json.Unmarshal(e.Value, &has); has.Seq != had.Seq || has.Version != had.Version {
+				m.t.Fatalf("%s would be given back as %s", value, e.Value)
+			}
+		case strings.HasPrefix(e.Key, areaCommand) && strings.Contains(string(e.Value), errAnswerLost().Message) && value != "":
+		case !there || value != string(e.Value):
+			m.t.Fatalf("%s is %q, and would be given back as %q", e.Key, value, e.Value)
+		}
+	}
+	if len(stored) > 0 {
+		m.t.Fatalf("%v would not be given back", stored)
+	}
+}
+
 // finish lets everything come to rest: then whoever joined is there or has
 // left, once.
 func (m *keptModel) finish() {
 	m.quiet = true
 	m.w.kept.slow = false
+	m.w.m.Recheck(m.w.now)
 	for range 50 {
 		m.reseed()
 		m.w.settle()

@@ -24,6 +24,11 @@ type kept struct {
 
 	slow       bool
 	flight     *actors.Batch // handed over, not answered
+	reclaiming bool          // asked to be the room's owner again, not answered
+	taken      bool          // somebody else is
+	past       []kept        // that a test can bring back
+	rolledBack bool          // and has not been repaired since
+	repairs    int
 	destroying bool
 	asleep     bool // the room hibernates
 	appends    int
@@ -47,7 +52,7 @@ func (w *world) begin() {
 	k := w.kept
 	k.owned.Epoch += 7
 	k.owned.Owner = actors.Owner{Node: "n1", Nonce: fmt.Sprintf("owner-%d", k.owned.Epoch)}
-	k.flight, k.destroying = nil, false
+	k.flight, k.destroying, k.reclaiming, k.taken, k.rolledBack = nil, false, false, false, false
 	w.m.Start(w.now, Loaded{Epoch: k.owned.Epoch, Owned: k.owned, Entries: k.list()})
 	w.settle()
 }
@@ -86,7 +91,7 @@ func (w *world) next() {
 func (w *world) Append(a Append) {
 	w.alive("Append")
 	k, b := w.kept, a.Batch
-	if k == nil || k.flight != nil || k.destroying {
+	if k == nil || k.flight != nil || k.destroying || k.reclaiming {
 		w.t.Fatalf("Append of %v, after %+v", b, k)
 	}
 	if err := b.Check(ref); err != nil {
@@ -123,10 +128,46 @@ func (w *world) wake() {
 	w.settle()
 }
 
+// Reclaim implements Effects.
+func (w *world) Reclaim(o actors.Owned) {
+	w.alive("Reclaim")
+	if w.kept.flight != nil || w.kept.destroying || w.kept.reclaiming {
+		w.t.Errorf("Reclaim while something is on its way")
+	}
+	w.kept.reclaiming = true
+	w.kept.owned.Epoch = max(w.kept.owned.Epoch, o.Epoch) // as a clock would have it
+	w.note("reclaim")
+}
+
+// reclaimed says whether the room is this activation's.
+func (w *world) reclaimed() {
+	k := w.kept
+	k.reclaiming = false
+	if k.taken {
+		w.m.Reclaimed(w.now, actors.Owned{}, &actors.HeldError{Owner: actors.Owner{Node: "n2", Nonce: "other"}})
+		return
+	}
+	k.owned.Owner = w.m.journal.owned.Owner
+	k.owned.Epoch++
+	w.m.Reclaimed(w.now, k.owned, nil)
+}
+
+// mark remembers what is stored.
+func (k *kept) mark() {
+	k.past = append(k.past, kept{owned: k.owned, entries: maps.Clone(k.entries), agenda: k.agenda})
+}
+
+// rollBack brings back the n-th mark.
+func (k *kept) rollBack(n int) {
+	p := k.past[n]
+	k.owned, k.entries, k.agenda, k.rolledBack = p.owned, maps.Clone(p.entries), p.agenda, true
+	k.past = k.past[:n+1]
+}
+
 // Destroy implements Effects.
 func (w *world) Destroy() {
 	w.alive("Destroy")
-	if w.kept.flight != nil || w.kept.destroying {
+	if w.kept.flight != nil || w.kept.destroying || w.kept.reclaiming {
 		w.t.Errorf("Destroy while something is on its way")
 	}
 	w.kept.destroying = true
@@ -138,7 +179,7 @@ func (w *world) settle() {
 	if w.kept == nil || w.kept.slow {
 		return
 	}
-	for w.kept.flight != nil || w.kept.destroying {
+	for w.kept.flight != nil || w.kept.destroying || w.kept.reclaiming {
 		w.commit()
 	}
 }
@@ -147,8 +188,16 @@ func (w *world) settle() {
 func (w *world) commit() {
 	w.t.Helper()
 	k := w.kept
+	if k.reclaiming {
+		w.reclaimed()
+		return
+	}
 	if k.destroying {
 		k.destroying = false
+		if o := w.m.journal.owned; k.rolledBack && (k.owned.Owner != o.Owner || k.owned.Epoch != o.Epoch) {
+			w.m.Destroyed(w.now, fmt.Errorf("destroy: %w", actors.ErrFenced))
+			return
+		}
 		clear(k.entries)
 		if w.destroyed != nil {
 			w.destroyed()
@@ -161,15 +210,26 @@ func (w *world) commit() {
 	if b == nil {
 		w.t.Fatalf("nothing is on its way")
 	}
+	if w.lost(b.Owned) && w.lost(b.After()) {
+		w.fence()
+		return
+	}
 	w.apply()
 	k.flight = nil
 	w.m.Appended(w.now, b.ID, nil)
 }
 
+// lost reports whether the store was rolled back to where nobody owns the room
+// as o.
+func (w *world) lost(o actors.Owned) bool { return w.kept.rolledBack && w.kept.owned != o }
+
 // apply has the store carry out a batch without a word, once.
 func (w *world) apply() {
 	k := w.kept
 	b := k.flight
+	if w.lost(b.Owned) && w.lost(b.After()) {
+		return
+	}
 	if b.Owned != k.owned && b.After() != k.owned {
 		w.t.Fatalf("Append at %+v, the room is at %+v", b.Owned, k.owned)
 	}
@@ -180,6 +240,11 @@ func (w *world) apply() {
 func (k *kept) apply(b *actors.Batch) {
 	if b.After() == k.owned {
 		return
+	}
+	if b.Replace {
+		clear(k.entries)
+		k.rolledBack = false
+		k.repairs++
 	}
 	for _, e := range b.Entries {
 		if e.Value == nil {
@@ -192,7 +257,7 @@ func (k *kept) apply(b *actors.Batch) {
 	k.appends++
 }
 
-// fence says that what is on its way is refused: the room is another's.
+// fence says that what is on its way is refused.
 func (w *world) fence() {
 	b := w.kept.flight
 	w.kept.flight = nil

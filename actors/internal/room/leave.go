@@ -100,6 +100,9 @@ func (m *Machine) takeUpSeats(s *stored) {
 		if mem.restored { // otherwise it has woken, and knows better
 			s.markOf(mem)
 		}
+		if mark, ok := s.marks[mem.ID]; ok {
+			mem.mark = encode(mark)
+		}
 		mem.commands = m.commandsOf(mem)
 		m.members.add(mem)
 		if until, away := s.away[mem.ID]; away && m.resumes() {

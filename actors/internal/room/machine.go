@@ -54,6 +54,10 @@ type Effects interface {
 	// that costs no more than a wake for nothing. It happens behind what
 	// Append and Schedule were told before.
 	Schedule(at time.Time)
+	// Reclaim finds out whether the room is still this activation's, although
+	// the store says otherwise or was rolled back, and comes back with
+	// Machine.Reclaimed. Nothing is on its way meanwhile.
+	Reclaim(o actors.Owned)
 	// Destroy has the store forget the room, and comes back with
 	// Machine.Destroyed. Nothing is on its way meanwhile.
 	Destroy()
@@ -136,7 +140,7 @@ type Machine struct {
 	now   time.Time // of the current step; never goes back
 	trace tracing   // what the step is part of
 	phase phase
-	epoch uint64
+	epoch uint64 // of the activation, for the world
 
 	inst    actors.Instance
 	hooks   *actors.Hooks
@@ -153,6 +157,7 @@ type Machine struct {
 
 	// What the room keeps for later activations.
 	journal       journal
+	foreign       []actors.Entry         // of durable fields that the kind does not have
 	version       int                    // of the kind that stored it
 	subjects      map[string]*commandLog // what is remembered of commands, by subject
 	commands      int                    // in subjects
@@ -240,6 +245,7 @@ func (m *Machine) step(now time.Time, f func()) {
 
 // settle sends what the step gathered.
 func (m *Machine) settle() {
+	m.giveBack()
 	m.prune()
 	if m.phase == open {
 		m.flushIfDue()

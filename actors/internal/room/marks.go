@@ -23,7 +23,8 @@ func markKey(id actors.MemberID) string { return areaMark + string(id) }
 // something: written is what was before it.
 func (m *Machine) storeMark(mem *member, written uint64) {
 	if m.journal.writes != written && m.keepsSeats() && m.members.has(mem) {
-		m.journal.write(markKey(mem.ID), encode(storedMark{mem.conn.Node, mem.conn.ID, mem.link}))
+		mem.mark = encode(storedMark{mem.conn.Node, mem.conn.ID, mem.link})
+		m.journal.write(markKey(mem.ID), mem.mark)
 	}
 }
 

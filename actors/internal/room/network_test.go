@@ -160,6 +160,11 @@ func (a *activation) Append(x Append) {
 // Schedule implements Effects.
 func (a *activation) Schedule(time.Time) {}
 
+// Reclaim implements Effects: no store is rolled back here.
+func (a *activation) Reclaim(actors.Owned) {
+	a.ask(func(*kept) error { return nil }, func(err error) { a.m.Reclaimed(a.n.now, a.n.stores[a.ref].owned, err) })
+}
+
 // Destroy implements Effects.
 func (a *activation) Destroy() {
 	a.ask(func(k *kept) error { clear(k.entries); k.owned = actors.Owned{}; return nil }, func(err error) { a.m.Destroyed(a.n.now, err) })

@@ -16,6 +16,7 @@ type member struct {
 	credited  uint64          // last event that conn was told of
 	settled   uint64          // last event that was not durable when its turn was over, and is
 	unsettled int             // events whose turns are not durable
+	mark      []byte          // storedMark as it is stored; nil if none is
 	pid       string
 	admitted  position // of the room's history when it was admitted, or had to start afresh
 	grace     *timer   // runs while it is away

@@ -118,6 +118,9 @@ func (m *Machine) forgetSeat(mem *member) []actors.Entry {
 				gone = append(gone, actors.Entry{Key: c.key()})
 			}
 		}
+		m.commands -= len(mem.commands.byID)
+		mem.commands.byID = nil
+		delete(m.subjects, mem.commands.subject)
 	}
 	return gone
 }
@@ -194,6 +197,9 @@ func (m *Machine) restoreFields(fields map[string]map[string]json.RawMessage) er
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if !known[name] {
+			for key, value := range fields[name] {
+				m.foreign = append(m.foreign, actors.Entry{Key: fieldKey(name, key), Value: value})
+			}
 			m.log.Warn("the store holds a durable field that the kind does not have", "field", name, "entries", len(fields[name]))
 		}
 	}

@@ -5,6 +5,7 @@ package nodetest
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
@@ -23,6 +24,7 @@ type World struct {
 	owners map[actors.RoomRef]string
 	faults Faults
 	cut    map[[2]string]bool
+	data   uint64
 }
 
 // Faults is what happens to batches between nodes, as shares of all of them.
@@ -33,7 +35,7 @@ type Faults struct{ Lose, Double float64 }
 func New(seed uint64) *World {
 	return &World{
 		rand: rand.New(rand.NewPCG(seed, 0)), seats: make(map[string]*Seat),
-		owners: make(map[actors.RoomRef]string), cut: make(map[[2]string]bool),
+		owners: make(map[actors.RoomRef]string), cut: make(map[[2]string]bool), data: 1,
 	}
 }
 
@@ -68,6 +70,15 @@ func (w *World) Cut(a, b string, stopped bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut[[2]string{a, b}], w.cut[[2]string{b, a}] = stopped, stopped
+}
+
+// RolledBack tells the nodes that what the cluster knows, and the store, may
+// have lost what came last.
+func (w *World) RolledBack() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.data++
+	w.publish()
 }
 
 // Put says on which node a room is to be woken.
@@ -122,7 +133,7 @@ func (w *World) publish() {
 }
 
 func (w *World) view() node.View {
-	var v node.View
+	v := node.View{Data: w.data}
 	for _, s := range w.seats {
 		v.Peers = append(v.Peers, s.peer)
 	}
@@ -191,6 +202,11 @@ func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 	}
 	w.owners[q.Room] = owner
 	return node.Place{Node: owner}, nil
+}
+
+// Reclaim implements node.Cluster: nothing is ever forgotten.
+func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, _ actors.Owned) (actors.Owned, error) {
+	return actors.Owned{}, fmt.Errorf("%v was not claimed: %w", room, actors.ErrFenced)
 }
 
 // Release implements node.Cluster.

@@ -144,6 +144,55 @@ func TestTheClockIsRedis(t *testing.T) {
 	}
 }
 
+// TestAnotherProcessIsAnotherDataSet: it may have lost what came last, though
+// no beat was among that.
+func TestAnotherProcessIsAnotherDataSet(t *testing.T) {
+	server := testenv.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	client := redis.NewClient(&redis.Options{Addr: server.Addr})
+	t.Cleanup(func() { _ = client.Close() })
+	r := New(client, "t")
+	b := cluster.Beat{Self: cluster.Member{ID: "a", Address: "a:1"}, TTL: time.Hour, Gap: time.Hour, Join: true, Sure: true}
+	beat := func() cluster.Roll {
+		t.Helper()
+		roll, err := r.Beat(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Join, b.Seen = false, roll.Tick
+		return roll
+	}
+	first := beat()
+	if again := beat(); again.Data != first.Data {
+		t.Errorf("data set %d, then %d", first.Data, again.Data)
+	}
+	server.Kill()
+	server.Start()
+	second := beat()
+	if second.Data == first.Data || second.Age > time.Minute || second.Tick != 3 || len(second.Members) != 1 {
+		t.Errorf("after a restart that lost nothing: %+v, was %+v", second, first)
+	}
+	if again := beat(); again.Data != second.Data {
+		t.Errorf("data set %d, then %d", second.Data, again.Data)
+	}
+}
+
+// TestWhoMayNotAskForInfoBeatsAllTheSame: its Redis forbids it.
+func TestWhoMayNotAskForInfoBeatsAllTheSame(t *testing.T) {
+	client := dial(t)
+	if err := client.Do(t.Context(), "ACL", "SETUSER", "default", "-info").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r := New(client, "t")
+	b := cluster.Beat{Self: cluster.Member{ID: "a", Address: "a:1"}, TTL: time.Hour, Gap: time.Hour, Join: true}
+	first, err := r.Beat(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.Beat(t.Context(), b); err != nil || again.Data != first.Data {
+		t.Errorf("%+v, %v, after %+v", again, err, first)
+	}
+}
+
 func TestARedisThatFailsIsAnError(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	defer func() { _ = client.Close() }()

@@ -185,8 +185,9 @@ func TestAStoreThatForgetsIsFoundOut(t *testing.T) {
 	h.expect(t, porcupine.Illegal)
 }
 
-// forgetful acknowledges every tenth batch and does not keep it: as a store
-// that acknowledges before it appends, and then ends.
+// forgetful acknowledges every tenth batch and does not keep it, and is not
+// given it back: as a store that acknowledges before it appends, and then ends
+// together with the owner.
 type forgetful struct {
 	actors.Store
 	appended atomic.Int64
@@ -197,6 +198,13 @@ func (f *forgetful) Append(ctx context.Context, room actors.RoomRef, b *actors.B
 		return nil
 	}
 	return f.Store.Append(ctx, room, b)
+}
+
+func (f *forgetful) Claim(ctx context.Context, room actors.RoomRef, c actors.Claim) (actors.Owned, error) {
+	if c.Back {
+		return actors.Owned{}, &actors.HeldError{}
+	}
+	return f.Store.Claim(ctx, room, c)
 }
 
 // TestHistoriesThatNoOrderExplainsAreRefused: a stale read, a line in another's

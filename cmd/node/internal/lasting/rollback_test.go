@@ -94,18 +94,11 @@ func (g *guest) hears(at int) {
 	}
 }
 
-// TestWhatARolledBackStoreHasLostIsTold: a store that loses what it
-// acknowledged, as a Redis does whose replica was behind. The room's owner
-// goes on telling what it holds until it writes; that is never acknowledged,
-// and everybody has to come back. The room is then what the store has. Who had
-// heard of more is told that it did, at once and also once as many other
-// events have taken their place; a command that was lost can be sent again.
-func TestWhatARolledBackStoreHasLostIsTold(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	store := memory.New(memory.Config{})
-	url := serveOver(t, store)
-	ada, bob := &guest{t: t, ctx: ctx, name: "ada"}, &guest{t: t, ctx: ctx, name: "bob"}
+// lose has ada and bob at a server, and the store lose what both have heard:
+// lines 2 and 3.
+func lose(t *testing.T, ctx context.Context, store *memory.Store, url string) (ada, bob *guest) {
+	t.Helper()
+	ada, bob = &guest{t: t, ctx: ctx, name: "ada"}, &guest{t: t, ctx: ctx, name: "bob"}
 	ada.enter(url)
 	bob.enter(url)
 	ada.writes(0, 1)
@@ -114,6 +107,52 @@ func TestWhatARolledBackStoreHasLostIsTold(t *testing.T) {
 	ada.hears(3)
 	bob.hears(3)
 	rewind()
+	return ada, bob
+}
+
+// TestALivingOwnerGivesBackWhatItsStoreHasLost: a store that loses what it
+// acknowledged, as a Redis does whose replica was behind, while the room's owner
+// lives. It gives it back with what it writes next, and nobody is told
+// anything: not even those who return to another owner.
+func TestALivingOwnerGivesBackWhatItsStoreHasLost(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	store := memory.New(memory.Config{})
+	url := serveOver(t, store)
+	ada, bob := lose(t, ctx, store, url)
+	if at, err := ada.write(4); at != 4 || err != nil {
+		t.Errorf("a line behind those that were lost is answered %d, %v", at, err)
+	}
+	ada.hears(4)
+	bob.hears(4)
+	if at, err := bob.write(3); err != nil || at != 5 {
+		t.Errorf("bob's own line is answered %d, %v", at, err)
+	}
+	next := serveOver(t, store)
+	if !ada.enter(next) || !bob.enter(next) {
+		t.Error("ada and bob are told that they missed something")
+	}
+	want := []line{{"ada", 0}, {"ada", 1}, {"ada", 2}, {"ada", 3}, {"ada", 4}, {"bob", 3}}
+	if got := ada.ask("read"); !slices.Equal(got, want) {
+		t.Errorf("the room holds %v, want %v", got, want)
+	}
+}
+
+// TestWhatARolledBackStoreHasLostIsTold: a store that loses what it
+// acknowledged, and another owner claims the room before the one that has it
+// can give it back. That one goes on telling what it holds until it writes;
+// that is never acknowledged, and everybody has to come back. The room is then
+// what the store has. Who had heard of more is told that it did, at once and
+// also once as many other events have taken their place; a command that was
+// lost can be sent again.
+func TestWhatARolledBackStoreHasLostIsTold(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	store := memory.New(memory.Config{})
+	url, next := serveOver(t, store), serveOver(t, store)
+	ada, bob := lose(t, ctx, store, url)
+	carol := &guest{t: t, ctx: ctx, name: "carol"}
+	carol.enter(next)
 
 	if got := ada.ask("read"); len(got) != 4 {
 		t.Errorf("the owner, which knows of nothing, tells %v", got)
@@ -121,14 +160,14 @@ func TestWhatARolledBackStoreHasLostIsTold(t *testing.T) {
 	if at, err := ada.write(4); !errors.Is(err, transporttest.ErrLeft) {
 		t.Errorf("a line behind those that were lost is answered %d, %v", at, err)
 	}
-	if ada.enter(url) {
+	if ada.enter(next) {
 		t.Error("ada is told that she missed nothing, and has heard what is not there")
 	}
 	ada.writes(2, 4, 5)
 	if got, want := ada.ask("read"), []line{{"ada", 0}, {"ada", 1}, {"ada", 2}, {"ada", 4}, {"ada", 5}}; !slices.Equal(got, want) {
 		t.Errorf("the room holds %v, want %v", got, want)
 	}
-	if bob.enter(url) {
+	if bob.enter(next) {
 		t.Error("bob is told that he missed nothing, and has heard another line 3")
 	}
 }

@@ -2,7 +2,8 @@
 --
 -- KEYS[1] ZSET  node id -> end of its lease, ms of Redis' clock
 -- KEYS[2] HASH  node id -> what it says of itself
--- KEYS[3] HASH  tick, data, born (ms), sure (ms): see cluster.Roll and cluster.Beat
+-- KEYS[3] HASH  tick, data, born (ms), sure (ms), run: see cluster.Roll and
+--         cluster.Beat; run names the Redis process
 -- KEYS[4] ZSET  ids that cannot have a lease again -> when it ended, ms
 -- ARGV[1] node id
 -- ARGV[2] what it says of itself
@@ -38,10 +39,18 @@ local function expire(node)
 	changed = true
 end
 
--- An empty data set, or one that is older than what a node has seen of it.
+-- An empty data set, one that is older than what a node has seen of it, or one
+-- that another process has, which may have lost what came last: so little that
+-- no beat was among it. Who may not ask for INFO does without the latter.
 local tick = tonumber(redis.call('HGET', KEYS[3], 'tick') or '-1')
 local seen = tonumber(ARGV[8])
-if tick < 0 or seen > tick then
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+local was = redis.call('HGET', KEYS[3], 'run') or run
+if was ~= run or not redis.call('HGET', KEYS[3], 'run') then
+	redis.call('HSET', KEYS[3], 'run', run)
+end
+if tick < 0 or seen > tick or was ~= run then
 	tick = math.max(tick, seen, 0)
 	redis.call('HSET', KEYS[3], 'data', micros, 'born', string.format('%.0f', now))
 end
