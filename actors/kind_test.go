@@ -59,6 +59,8 @@ func TestLimitsOfTheConfigurationAreThoseOfItsComments(t *testing.T) {
 		"AuthorizeTimeout, too long": {func(c *actors.KindConfig) { c.AuthorizeTimeout = math.MaxInt64 }, "AuthorizeTimeout is"},
 		"MaxWork, most":              {func(c *actors.KindConfig) { c.MaxWork = 10_000 }, ""},
 		"MaxWork, too much":          {func(c *actors.KindConfig) { c.MaxWork = 10_001 }, "MaxWork is 10001: want 1 to 10000"},
+		"Rooms, most":                {func(c *actors.KindConfig) { c.Rooms = slices.Repeat([]string{"a"}, 10_000) }, ""},
+		"Rooms, too many":            {func(c *actors.KindConfig) { c.Rooms = slices.Repeat([]string{"a"}, 10_001) }, "Rooms has 10001 entries: want at most 10000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var config actors.KindConfig

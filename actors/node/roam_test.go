@@ -75,11 +75,12 @@ func (byName) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.Ide
 // roamer is a client that keeps what a stock client keeps.
 type roamer struct {
 	*peer
-	f       *fleet
-	user    string
-	id, pid string
-	offset  string
-	got     []string
+	f         *fleet
+	namespace string // empty: roamNS
+	user      string
+	id, pid   string
+	offset    string
+	got       []string
 }
 
 // open connects to a node, and reports whether it has recovered.
@@ -94,9 +95,10 @@ func (r *roamer) open(at int) (recovered bool) {
 	if err != nil {
 		r.f.t.Fatal(err)
 	}
-	r.send(actors.PacketConnect, roamNS, string(data))
+	namespace := cmp.Or(r.namespace, roamNS)
+	r.send(actors.PacketConnect, namespace, string(data))
 	var answer struct{ SID, PID string }
-	if err := json.Unmarshal(r.await(actors.PacketConnect, roamNS, "sid").Data, &answer); err != nil {
+	if err := json.Unmarshal(r.await(actors.PacketConnect, namespace, "sid").Data, &answer); err != nil {
 		r.f.t.Fatal(err)
 	}
 	recovered = answer.PID == r.pid
@@ -359,6 +361,37 @@ func TestAClientThatCannotMoveIsTold(t *testing.T) {
 			if c.stays && old.reason() != "" {
 				t.Errorf("its earlier connection: %q", old.reason())
 			}
+		})
+	}
+}
+
+// TestAStolenPIDIsWorthNothing: whoever shows it as another user, or in another
+// namespace of the same gateway, neither gets the client nor keeps it from its
+// own user.
+func TestAStolenPIDIsWorthNothing(t *testing.T) {
+	for name, steal := range map[string]func(thief *roamer){
+		"another user's":       func(thief *roamer) { thief.user = "bob" },
+		"of another namespace": func(thief *roamer) { thief.namespace = roamNS + "/other" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, 2, actors.GatewayConfig{RecoverWithin: time.Minute, Match: func(namespace string) bool { return strings.HasPrefix(namespace, roamNS) }})
+			r := &roamer{f: f, user: "ada"}
+			r.open(0)
+			r.drop(0, true)
+			_ = f.gates[1].All().Emit("news", "missed")
+			thief := &roamer{f: f, user: "ada", pid: r.pid}
+			steal(thief)
+			if thief.open(1) || thief.id == r.id {
+				t.Error("the thief has recovered")
+			}
+			if n := len(thief.find(actors.PacketEvent, cmp.Or(thief.namespace, roamNS), "missed")); n != 0 {
+				t.Errorf("the thief is sent what was missed: %d events", n)
+			}
+			id := r.id
+			if !r.open(1) || r.id != id {
+				t.Fatal("the user has not recovered")
+			}
+			r.await(actors.PacketEvent, roamNS, "missed")
 		})
 	}
 }

@@ -1,10 +1,12 @@
 package room
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -414,4 +416,27 @@ func TestNewRoomIsTrueForWhomeverFindsNothing(t *testing.T) {
 	if fmt.Sprint(got) != "[true false false]" {
 		t.Errorf("got %v", got)
 	}
+}
+
+func TestAuthorizeIsGivenItsTimeAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, limit := range []time.Duration{0, time.Minute} {
+			w := new(script).open(t, actors.KindConfig{
+				AuthorizeTimeout: limit,
+				Authorize: func(ctx context.Context, _ *actors.JoinRequest) error {
+					<-ctx.Done()
+					return ctx.Err()
+				},
+			})
+			since := time.Now()
+			a := w.join()
+			w.finishAll()
+			if took, want := time.Since(since), cmp.Or(limit, 10*time.Second); took != want || a.answer() != "unavailable" {
+				t.Errorf("after %v, want %v: %s", took, want, a.answer())
+			}
+			if w.m.seats != 0 || w.m.Members() != 0 {
+				t.Errorf("%d seats are reserved, %d members", w.m.seats, w.m.Members())
+			}
+		}
+	})
 }

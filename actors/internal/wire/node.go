@@ -71,7 +71,6 @@ type ServerEvent struct {
 type ClientTake struct {
 	Namespace string
 	PID       string
-	Subject   string
 }
 
 // ClientHand asks for what the client has missed since Offset, once it has

@@ -36,7 +36,7 @@ func call(c *wire.Call) (*pb.Call, error) {
 	case *wire.ServerEvent:
 		p.Op = &pb.Call_ServerEvent{ServerEvent: &pb.ServerEvent{Namespace: text(op.Namespace), Event: text(op.Event), Args: raw(op.Args)}}
 	case *wire.ClientTake:
-		p.Op = &pb.Call_ClientTake{ClientTake: &pb.ClientTake{Namespace: text(op.Namespace), Pid: text(op.PID), Subject: text(op.Subject)}}
+		p.Op = &pb.Call_ClientTake{ClientTake: &pb.ClientTake{Namespace: text(op.Namespace), Pid: text(op.PID)}}
 	case *wire.ClientHand:
 		p.Op = &pb.Call_ClientHand{ClientHand: clientHand(op)}
 	default:
@@ -76,7 +76,7 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 		c.Op = &wire.ServerEvent{Namespace: str(o.Namespace), Event: str(o.Event), Args: rawOf(o.Args)}
 	case *pb.Call_ClientTake:
 		o := op.ClientTake
-		c.Op = &wire.ClientTake{Namespace: str(o.Namespace), PID: str(o.Pid), Subject: str(o.Subject)}
+		c.Op = &wire.ClientTake{Namespace: str(o.Namespace), PID: str(o.Pid)}
 	case *pb.Call_ClientHand:
 		c.Op = clientHandOf(op.ClientHand)
 	default:

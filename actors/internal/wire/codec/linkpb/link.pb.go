@@ -3895,7 +3895,6 @@ type ClientTake struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     []byte                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Pid           []byte                 `protobuf:"bytes,2,opt,name=pid,proto3" json:"pid,omitempty"`
-	Subject       []byte                 `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3940,13 +3939,6 @@ func (x *ClientTake) GetNamespace() []byte {
 func (x *ClientTake) GetPid() []byte {
 	if x != nil {
 		return x.Pid
-	}
-	return nil
-}
-
-func (x *ClientTake) GetSubject() []byte {
-	if x != nil {
-		return x.Subject
 	}
 	return nil
 }
@@ -5113,12 +5105,11 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"ClientsEnd\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\fR\x03ids\x12\x14\n" +
-	"\x05close\x18\x03 \x01(\bR\x05close\"V\n" +
+	"\x05close\x18\x03 \x01(\bR\x05close\"<\n" +
 	"\n" +
 	"ClientTake\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\fR\tnamespace\x12\x10\n" +
-	"\x03pid\x18\x02 \x01(\fR\x03pid\x12\x18\n" +
-	"\asubject\x18\x03 \x01(\fR\asubject\"y\n" +
+	"\x03pid\x18\x02 \x01(\fR\x03pid\"y\n" +
 	"\n" +
 	"ClientHand\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x0e\n" +
