@@ -112,13 +112,8 @@ func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error)
 	defer cancel()
 	l := room.Loaded{Epoch: owned.Epoch, Owned: owned}
 	span, _ := a.node.tracing.start(of, "load")
-	err := a.node.again(ctx, func(ctx context.Context) error {
-		l.Entries = nil
-		return a.node.store.Load(ctx, a.ref, owned, func(key string, value []byte) error {
-			l.Entries = append(l.Entries, actors.Entry{Key: key, Value: value})
-			return nil
-		})
-	})
+	var err error
+	l.Entries, err = a.node.entries(ctx, a.ref, owned)
 	end(span, err)
 	if err != nil {
 		return room.Loaded{}, fmt.Errorf("load: %w", err)
@@ -286,7 +281,8 @@ func (a *archive) giveUp(of actors.Trace) {
 // makes no sense to repeat it.
 func settled(err error) bool {
 	return err == nil || errors.Is(err, actors.ErrFenced) || errors.Is(err, actors.ErrHeld) ||
-		errors.Is(err, actors.ErrNoDurability) || errors.Is(err, actors.ErrMalformed)
+		errors.Is(err, actors.ErrNoDurability) || errors.Is(err, actors.ErrMalformed) ||
+		errors.Is(err, errRoomTooLarge) || errors.Is(err, errCrowded)
 }
 
 // again asks the store until it says what has become of a call, or ctx ends.

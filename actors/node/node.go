@@ -53,6 +53,19 @@ type Config struct {
 	// messages. Zero means 16 MiB.
 	MaxMailboxBytes int
 
+	// MaxRoomBytes is how much a room may keep: keys and values of its durable
+	// fields, and its seats where they are stored. An event, a call or a join
+	// that would make it more is refused with CodeTooLarge; hooks, timers and
+	// alarms have an eighth more. A room of which more is stored than that is
+	// not loaded: whoever wants it is refused with CodeTooLarge, and nothing of
+	// it is touched. Zero means 64 MiB.
+	MaxRoomBytes int
+	// MaxLoadBytes is what all rooms together may hold that are being loaded,
+	// each 1 MiB at least; others wait, and are refused with CodeUnavailable
+	// after 10 s. A room that is larger counts as MaxRoomBytes and an eighth,
+	// or as all of it. Zero means 256 MiB.
+	MaxLoadBytes int
+
 	// Store is where rooms with durable fields or alarms outlive the process.
 	// Whoever made it closes it, after Run has returned. Nil keeps them in the
 	// memory of this node.
@@ -116,6 +129,8 @@ func (c *Config) complete() error {
 	number("MaxNamespaces", &c.MaxNamespaces, 100)
 	number("MaxMailbox", &c.MaxMailbox, 65_536)
 	number("MaxMailboxBytes", &c.MaxMailboxBytes, 16<<20)
+	number("MaxRoomBytes", &c.MaxRoomBytes, 64<<20)
+	number("MaxLoadBytes", &c.MaxLoadBytes, 256<<20)
 	duration("AuthTimeout", &c.AuthTimeout, 10*time.Second)
 	duration("DrainTimeout", &c.DrainTimeout, 10*time.Second)
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
@@ -151,6 +166,7 @@ type Node struct {
 	gateways []*gateway
 	store    actors.Store
 	house    *house
+	loads    *loads
 	meters   meters
 	counts   counts
 	tracing  *tracing
@@ -187,7 +203,7 @@ func New(cfg Config) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), tracing: newTracing(&cfg), out: make(chan error, 1)}
+	n := &Node{cfg: cfg, id: newID()[:8], log: cfg.Logger, kinds: make(map[string]actors.Behavior), seed: maphash.MakeSeed(), store: cfg.Store, house: newHouse(cfg.Limits), loads: newLoads(cfg.MaxRoomBytes, cfg.MaxLoadBytes), tracing: newTracing(&cfg), out: make(chan error, 1)}
 	n.counts.init()
 	n.reclaims = make(chan struct{}, reclaimsAtOnce)
 	n.peers = peers{byID: make(map[string]*peer), gone: make(map[string]bool)}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -107,6 +108,7 @@ func (r *roomActor) newMachine() *room.Machine {
 		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
 		Log:  r.node.log.With(slog.String("room", r.ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),
+		MaxBytes: r.node.cfg.MaxRoomBytes,
 	})
 }
 
@@ -149,7 +151,11 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 			break
 		}
 		r.node.log.Error("room could not be claimed", "room", r.ref.String(), "error", msg.err)
-		m.Fail(now, actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again"))
+		why := actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again")
+		if errors.Is(msg.err, errRoomTooLarge) {
+			why = actors.Errorf(actors.CodeTooLarge, "the room is larger than may be loaded")
+		}
+		m.Fail(now, why)
 	case appended:
 		m.Appended(now, msg.id, msg.err)
 	case destroyed:

@@ -32,14 +32,14 @@ func shelves(d actors.Durability) *actors.Kind[shelf] {
 	return k
 }
 
-// stored is a store at a level, for benchmarks.
+// stored is a store at a level.
 type stored struct {
 	name  string
 	level actors.Durability
-	open  func(*testing.B) actors.Store
+	open  func(testing.TB) actors.Store
 }
 
-func onDisk(b *testing.B) actors.Store {
+func onDisk(b testing.TB) actors.Store {
 	s, err := embedded.Open(embedded.Config{Directory: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
@@ -48,8 +48,8 @@ func onDisk(b *testing.B) actors.Store {
 	return s
 }
 
-func onRedis(args ...string) func(*testing.B) actors.Store {
-	return func(b *testing.B) actors.Store {
+func onRedis(args ...string) func(testing.TB) actors.Store {
+	return func(b testing.TB) actors.Store {
 		server := testenv.StartRedis(b, append([]string{"--appendonly", "yes"}, args...)...)
 		s, err := redis.Open(b.Context(), redis.Config{Addresses: []string{server.Addr}, Connections: 64, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {

@@ -16,9 +16,11 @@ const (
 	rememberBytes    = 64 << 10 // of acknowledgements
 	maxRepetitions   = 16       // of one command that wait for its answer
 
-	// rememberAll is how many commands a room stores; beyond it, those of the
-	// users who sent nothing for the longest time are forgotten.
-	rememberAll = 16_384
+	// rememberAll is how many commands a room stores, and rememberAllBytes of
+	// how many bytes of acknowledgements; beyond it, those of the users who
+	// sent nothing for the longest time are forgotten.
+	rememberAll      = 16_384
+	rememberAllBytes = 4 << 20
 )
 
 // commandLog remembers what the latest commands of a member were answered, so
@@ -106,6 +108,14 @@ func (l *commandLog) trim() {
 	}
 }
 
+// count notes that so many bytes of acknowledgements more are remembered.
+func (l *commandLog) count(bytes int) {
+	l.bytes += bytes
+	if l.subject != "" {
+		l.m.commandBytes += bytes
+	}
+}
+
 // has reports whether c is remembered.
 func (l *commandLog) has(c *command) bool { return l.byID[c.id] == c }
 
@@ -124,11 +134,11 @@ func (c *command) store() {
 // forget lets a command be tried again.
 func (c *command) forget() {
 	if c != nil && c.log.has(c) {
-		c.log.bytes -= c.bytes
+		c.log.count(-c.bytes)
 		delete(c.log.byID, c.id)
 		if c.stored() {
 			c.log.m.commands--
-			c.log.m.journal.write(c.key(), nil)
+			c.log.m.outdated = append(c.log.m.outdated, c)
 		}
 	}
 }
@@ -158,9 +168,10 @@ func (c *command) note(ack actors.Raw, err *actors.Error) {
 		c.forget()
 	default:
 		c.bytes = n
-		c.log.bytes += n
+		c.log.count(n)
 		c.store()
 		c.log.trim()
+		c.log.m.forgetQuietUsers()
 	}
 }
 
@@ -195,14 +206,14 @@ func (m *Machine) takeUpCommands(found []foundCommand) {
 			c.ack = actors.Raw{JSON: f.Ack, Attachments: f.Attachments}
 		}
 		c.bytes = rawSize(c.ack)
-		l.bytes += c.bytes
+		l.count(c.bytes)
 		l.add(c)
 	}
 }
 
 // forgetQuietUsers makes room for the commands of others.
 func (m *Machine) forgetQuietUsers() {
-	if m.commands <= rememberAll {
+	if m.commands <= rememberAll && m.commandBytes <= rememberAllBytes {
 		return
 	}
 	logs := make([]*commandLog, 0, len(m.subjects))
@@ -211,7 +222,7 @@ func (m *Machine) forgetQuietUsers() {
 	}
 	slices.SortFunc(logs, func(a, b *commandLog) int { return cmp.Compare(a.latest, b.latest) })
 	for _, l := range logs {
-		if m.commands <= rememberAll*7/8 {
+		if m.commands <= rememberAll*7/8 && m.commandBytes <= rememberAllBytes*7/8 {
 			return
 		}
 		for _, c := range l.order {

@@ -97,6 +97,7 @@ type stored struct {
 	marks    map[actors.MemberID]storedMark
 	commands []foundCommand // in the order in which they came
 	alarms   map[string]time.Time
+	bytes    int          // that count towards Config.MaxBytes
 	partial  bool         // an import was cut short
 	sleep    *storedSleep // nil: the room has never hibernated
 }
@@ -135,6 +136,7 @@ func cmp64(a, b uint64) int {
 }
 
 func (s *stored) parse(e actors.Entry) error {
+	s.bytes += Counted(e.Key, e.Value)
 	area, rest := e.Key, ""
 	if i := strings.IndexByte(e.Key, '/'); i >= 0 {
 		area, rest = e.Key[:i+1], e.Key[i+1:]
@@ -204,6 +206,7 @@ func (s *stored) parseSeat(id actors.MemberID, value []byte) error {
 		ID: id, UserID: seat.Who.Subject, Identity: seat.Who, Auth: seat.Auth, JoinedAt: millis(seat.Joined),
 	}
 	mem.admitted.seq = seat.Seq
+	mem.stored = len(seatKey(id)) + len(value)
 	s.seats = append(s.seats, mem)
 	if seat.Away != 0 {
 		s.away[id] = millis(seat.Away)

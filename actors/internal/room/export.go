@@ -81,10 +81,15 @@ func (m *Machine) importRoom(r *request, args []json.RawMessage) *actors.Error {
 	for _, name := range slices.Sorted(maps.Keys(x.Alarms)) {
 		entries = append(entries, actors.Entry{Key: areaAlarm + name, Value: strconv.AppendInt(nil, x.Alarms[name], 10)})
 	}
+	bytes := 0
 	for _, e := range entries {
+		bytes += Counted(e.Key, e.Value)
 		if len(e.Key) > actors.MaxEntryKey || len(e.Value) > actors.MaxEntryBytes {
 			return actors.Errorf(actors.CodeTooLarge, "%.100q is more than can be stored", e.Key)
 		}
+	}
+	if !m.fits(bytes, m.cfg.MaxBytes) {
+		return errNoSpace()
 	}
 	m.journal.described, m.journal.repair.never = true, true
 	m.journal.write(keyMeta, encode(storedMeta{Version: x.Version, Seq: m.history.seq, Used: m.now.UnixMilli()}))
@@ -109,8 +114,7 @@ func (m *Machine) importRoom(r *request, args []json.RawMessage) *actors.Error {
 func (m *Machine) undoImport(entries []actors.Entry) {
 	for _, e := range entries {
 		if e.Key != keyImport {
-			m.journal.reserve(1, len(e.Key))
-			m.journal.write(e.Key, nil)
+			m.unstore(e.Key)
 		}
 	}
 	m.journal.write(keyImport, nil) // last

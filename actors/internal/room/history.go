@@ -156,21 +156,6 @@ func (h *history) trim() {
 // something, as always.
 func (m *Machine) Trim() { m.history.trim() }
 
-// prune has the store forget the events that are not kept any more. It is for
-// the end of a step: no turn's batch is torn apart by what it writes.
-func (m *Machine) prune() {
-	h := &m.history
-	if !m.journal.lasts || m.destroyed || m.phase == asleep || m.phase == retiring {
-		return
-	}
-	for h.pruned < h.floor {
-		h.pruned++
-		key := eventKey(h.pruned)
-		m.journal.reserve(1, len(key))
-		m.journal.write(key, nil)
-	}
-}
-
 // size is about what an event takes in memory.
 func size(e wire.Emit) int {
 	const id = 16 // the text is shared

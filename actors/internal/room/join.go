@@ -68,6 +68,10 @@ func (m *Machine) join(p *pendingJoin) {
 		m.turnAway(p, actors.Errorf(actors.CodeRoomFull, "no seat is left"))
 		return
 	}
+	if m.keepsSeats() && !m.fits(seatBytes+len(j.Auth), m.cfg.MaxBytes) {
+		m.turnAway(p, errNoSpace())
+		return
+	}
 	p.seated = true
 	m.seats++
 	if m.kind.Authorize == nil {

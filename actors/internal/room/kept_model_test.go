@@ -544,6 +544,9 @@ func (m *keptModel) checkKept() {
 			m.t.Fatalf("%s has %v, the room %v", name, tb.mirror, synced)
 		}
 	}
+	if room.kept != k.counted() {
+		m.t.Fatalf("the room counts %d bytes, and %d are stored: %v", room.kept, k.counted(), k.entries)
+	}
 	if room.keepsSeats() && len(k.area(areaSeat)) != room.members.len() {
 		m.t.Fatalf("seats %v are stored for %d members", k.area(areaSeat), room.members.len())
 	}

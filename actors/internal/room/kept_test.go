@@ -71,6 +71,7 @@ func (w *world) machine() *Machine {
 	return New(Config{
 		Ref: ref, Behavior: w.behavior, Log: slog.New(slog.NewTextHandler(w.logging, nil)),
 		Rand: rand.New(rand.NewPCG(1, 1)), NewID: w.newID, Effects: w,
+		MaxBytes: w.maxBytes,
 	})
 }
 
@@ -262,6 +263,14 @@ func (w *world) fence() {
 	b := w.kept.flight
 	w.kept.flight = nil
 	w.m.Appended(w.now, b.ID, fmt.Errorf("append: %w", actors.ErrFenced))
+}
+
+// counted is how much of what is stored counts towards Config.MaxBytes.
+func (k *kept) counted() (bytes int) {
+	for key, value := range k.entries {
+		bytes += Counted(key, []byte(value))
+	}
+	return bytes
 }
 
 // area lists the stored keys that begin with a prefix, and their values.

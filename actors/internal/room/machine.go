@@ -111,6 +111,12 @@ type Config struct {
 	Follows bool          // connections follow a room that is told Moved to its next activation
 	Effects Effects
 
+	// MaxBytes is how much the room may keep in durable fields and seats, keys
+	// and values as they are stored: what would make it more is refused with
+	// CodeTooLarge. Turns that are nobody's event or call have an eighth more.
+	// Zero means any amount.
+	MaxBytes int
+
 	// Traced returns a context that carries a trace, for a turn that is
 	// traced. Nil if nothing is.
 	Traced func(context.Context, actors.Trace) context.Context
@@ -158,9 +164,12 @@ type Machine struct {
 	// What the room keeps for later activations.
 	journal       journal
 	foreign       []actors.Entry         // of durable fields that the kind does not have
+	kept          int                    // bytes in durable fields and seats, as turns have them
 	version       int                    // of the kind that stored it
 	subjects      map[string]*commandLog // what is remembered of commands, by subject
 	commands      int                    // in subjects
+	commandBytes  int                    // of acknowledgements in them
+	outdated      []*command             // that were forgotten in this step, and are stored
 	commandSerial uint64
 	alarms        map[string]*alarm
 

@@ -22,6 +22,7 @@ type member struct {
 	grace     *timer   // runs while it is away
 	commands  *commandLog
 	laters    laterList
+	stored    int    // bytes that the seat takes in the store
 	serial    uint64 // the order in which members joined
 	restored  bool   // from the store, and its instance has not opened since
 	at        int    // index in roster.order

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
@@ -17,6 +18,31 @@ func errFull() *actors.Error {
 func errTooMuch() *actors.Error {
 	return actors.Errorf(actors.CodeTooLarge, "the turn changes more than can be stored at once")
 }
+
+func errNoSpace() *actors.Error {
+	return actors.Errorf(actors.CodeTooLarge, "the room keeps as much as it may")
+}
+
+// Counted is how much an entry counts towards Config.MaxBytes: what a durable
+// field or a seat takes. The rest is bounded by itself.
+func Counted(key string, value []byte) int {
+	if strings.HasPrefix(key, areaField) || strings.HasPrefix(key, areaSeat) {
+		return len(key) + len(value)
+	}
+	return 0
+}
+
+// MostBytes is up to where a room of maxBytes may grow by turns that nobody
+// asked for, and so what an activation has to load.
+func MostBytes(maxBytes int) int { return maxBytes + maxBytes/8 }
+
+// fits reports whether the room may keep more bytes, where it may keep most.
+func (m *Machine) fits(more, most int) bool {
+	return m.cfg.MaxBytes == 0 || more <= 0 || m.kept+more <= most
+}
+
+// seatBytes is about what the seat of a member takes, beside what it brings.
+const seatBytes = 512
 
 // turnEntries is how many entries one turn may write: a batch, but for what
 // goes with it.
@@ -33,8 +59,8 @@ func (m *Machine) keepsSeats() bool {
 // gate is full.
 func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 	s := &m.turn
-	entries, bytes := len(s.entries)+len(s.alarms), 0
-	for _, ch := range m.inst.Changes() {
+	entries, bytes, more := len(s.entries)+len(s.alarms), 0, 0
+	for i, ch := range m.inst.Changes() {
 		spec := &m.fields[ch.Field]
 		if !spec.Durable {
 			continue
@@ -45,6 +71,7 @@ func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 		}
 		entries++
 		bytes += key + len(ch.Value)
+		more += grown(key, ch.Value, m.inst.Replaced()[i])
 	}
 	if s.cid != "" {
 		entries++
@@ -54,11 +81,17 @@ func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 		entries += s.sends + 1
 		bytes += s.bytes + 256*s.sends
 	}
+	most := m.cfg.MaxBytes
+	if c.Event == "" {
+		most = MostBytes(most)
+	}
 	switch {
 	case entries == 0 && on == 0:
 		return 0, nil
 	case entries > turnEntries || bytes > actors.MaxBatchBytes:
 		return on, refused(errTooMuch())
+	case !m.fits(more, most):
+		return on, refused(errNoSpace())
 	case c.Event != "":
 		m.gate.durable.learn(c.Event)
 		if m.full() {
@@ -71,12 +104,27 @@ func (m *Machine) weigh(c actors.Cause, on uint64) (uint64, *failure) {
 	return on, nil
 }
 
+// grown is by how much an entry takes more, with a key of so many bytes, where
+// value takes the place of before; nil: there is none.
+func grown(key int, value, before []byte) int {
+	more := len(value) - len(before)
+	if before == nil {
+		more += key
+	}
+	if value == nil {
+		more -= key
+	}
+	return more
+}
+
 // store has the journal keep what a turn has changed. Nothing before it in the
 // turn was seen.
 func (m *Machine) store(changes []actors.Change) {
-	for _, c := range changes {
+	for i, c := range changes {
 		if spec := &m.fields[c.Field]; spec.Durable {
-			m.journal.write(fieldKey(spec.Name, c.Key), c.Value)
+			key := fieldKey(spec.Name, c.Key)
+			m.kept += grown(len(key), c.Value, m.inst.Replaced()[i])
+			m.journal.write(key, c.Value)
 		}
 	}
 	for _, e := range m.turn.entries {
@@ -103,13 +151,22 @@ func (m *Machine) storeSeat(mem *member) uint64 {
 	if !m.keepsSeats() {
 		return 0
 	}
-	return m.journal.write(seatKey(mem.ID), encodeSeat(mem))
+	seat := encodeSeat(mem)
+	m.takes(mem, len(seatKey(mem.ID))+len(seat))
+	return m.journal.write(seatKey(mem.ID), seat)
+}
+
+// takes notes how much the seat of a member takes in the store.
+func (m *Machine) takes(mem *member, bytes int) {
+	m.kept += bytes - mem.stored
+	mem.stored = bytes
 }
 
 // forgetSeat lists what makes a seat, and what goes with it, forgotten.
 func (m *Machine) forgetSeat(mem *member) []actors.Entry {
 	var gone []actors.Entry
 	if m.keepsSeats() {
+		m.takes(mem, 0)
 		gone = append(gone, actors.Entry{Key: seatKey(mem.ID)}, actors.Entry{Key: markKey(mem.ID)})
 	}
 	if m.journal.lasts && mem.Identity.Subject == "" {
@@ -130,6 +187,7 @@ func (m *Machine) takeUp(s *stored) error {
 	if s.meta.Version > m.kind.Version {
 		return actors.Errorf(actors.CodeUnavailable, "the room was stored by version %d of its kind, and this is version %d", s.meta.Version, m.kind.Version)
 	}
+	m.kept = s.bytes
 	if err := m.migrate(s); err != nil {
 		return err
 	}
@@ -163,10 +221,16 @@ func (m *Machine) migrate(s *stored) error {
 		return fmt.Errorf("migrate from version %d to %d: %w", from, m.kind.Version, err)
 	}
 	changed := changedEntries(s.fields, to)
-	bytes := 0
+	bytes, more := 0, 0
 	for _, e := range changed {
 		bytes += len(e.Key) + len(e.Value)
+		name, key, _ := strings.Cut(e.Key[len(areaField):], "/")
+		more += grown(len(e.Key), e.Value, s.fields[name][key])
 	}
+	if !m.fits(more, MostBytes(m.cfg.MaxBytes)) {
+		return errNoSpace()
+	}
+	m.kept += more
 	if len(changed) > turnEntries || bytes > actors.MaxBatchBytes {
 		return fmt.Errorf("migrate from version %d to %d: it changes %d entries of %d bytes, more than can be stored at once", from, m.kind.Version, len(changed), bytes)
 	}

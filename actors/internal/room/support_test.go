@@ -155,6 +155,7 @@ type world struct {
 	user        string                  // who joins, unless told otherwise
 	destroyed   func()                  // the store has forgotten the room; may be nil
 	breaks      bool                    // Run panics: a fault of the runtime
+	maxBytes    int                     // what the room may keep, once limit was called
 }
 
 // table is what a fan-out keeps for a room.
@@ -203,6 +204,9 @@ func newWorld(t tester, b actors.Behavior, options ...func(*Config)) *world {
 	w.m = New(cfg)
 	return w
 }
+
+// limit bounds what the room may keep, in this activation and later ones.
+func (w *world) limit(bytes int) { w.maxBytes, w.m.cfg.MaxBytes = bytes, bytes }
 
 // durable is what the room has in its durable fields.
 func (w *world) durable() map[string]string {

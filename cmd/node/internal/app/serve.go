@@ -178,6 +178,8 @@ func (s *server) nodePart() part {
 				Kinds:          kinds,
 				Authenticator:  authenticator,
 				Limits:         s.cfg.Limits.Node(),
+				MaxRoomBytes:   s.cfg.Limits.RoomBytes,
+				MaxLoadBytes:   s.cfg.Limits.LoadBytes,
 				Store:          s.store,
 				MaxConnections: connections(s.cfg.Transport.MaxConnections, openFiles()),
 				DrainTimeout:   s.cfg.StopWithin * 9 / 10, // the rest is for what follows

@@ -26,7 +26,7 @@ type Config struct {
 	Auth          Auth                    `key:"auth" doc:"Who clients are: JSON Web Tokens, and whether one may do without."`
 	Telemetry     Telemetry               `key:"telemetry" doc:"Traces and metrics."`
 	Transport     Transport               `key:"transport" doc:"Socket.IO: how clients are connected."`
-	Limits        Limits                  `key:"limits" doc:"What clients may do: each N/s, N/s burst M, or off."`
+	Limits        Limits                  `key:"limits" doc:"What clients may do, and how large rooms are. Rates are N/s, N/s burst M, or off."`
 	Store         string                  `key:"store" doc:"Directory in which rooms that last are kept, by this process alone. Empty means its memory, or Redis if that is set."`
 	Redis         RedisURL                `key:"redis" doc:"redis://HOST:PORT of the Redis that makes several servers one, and keeps rooms that last. rediss:// is with TLS. Empty means that this server is alone."`
 	RedisPassword settings.Secret         `key:"redis_password" doc:"Its password."`

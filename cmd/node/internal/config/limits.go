@@ -20,6 +20,9 @@ type Limits struct {
 	UserCreations   Rate `key:"user_creations" default:"2/s burst 50" doc:"The same for one user, or one address of anonymous clients, or IPv6 network of 64 bits."`
 	BadCredentials  Rate `key:"bad_credentials" default:"off" doc:"Credentials of one address, or IPv6 network of 64 bits, that were refused; beyond it nobody from there is let in. Only where clients' addresses are known: see transport.trusted_proxies."`
 	UserConnections int  `key:"user_connections" default:"32" min:"0" max:"1000000" doc:"Connections of one user. 0 means any number."`
+
+	RoomBytes int `key:"room_bytes" default:"67108864" min:"65536" max:"1073741824" doc:"Bytes that one room may keep in the store. What would make it more is refused, too_large; a room that holds an eighth more than that is not loaded."`
+	LoadBytes int `key:"load_bytes" default:"268435456" min:"1048576" max:"68719476736" doc:"Bytes of rooms that are loaded from the store at the same time, each 1 MiB at least. More rooms wait."`
 }
 
 // Node is how a node is told.
