@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/parlor-rooms/parlor/actors"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,12 +34,18 @@ type running struct {
 // end stops it.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with kinds that are not configured.
+func startWith(t *testing.T, kinds []actors.Behavior, args ...string) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{log: new(log), cancel: cancel, done: make(chan error, 1)}
 	ready := make(chan Addresses, 1)
 	m := &Main{
 		Args:   append([]string{"serve", "--listen=127.0.0.1:0", "--log-level=debug"}, args...),
-		Stdout: io.Discard, Stderr: r.log,
+		Stdout: io.Discard, Stderr: r.log, Kinds: kinds,
 		Ready: func(a Addresses) { ready <- a },
 	}
 	go func() { r.done <- m.Run(ctx) }() // stop waits for it

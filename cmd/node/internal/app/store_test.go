@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/transport/transporttest"
 )
 
 func TestTheStoreIsHeldByOneServer(t *testing.T) {
@@ -24,5 +27,34 @@ func TestTheStoreIsHeldByOneServer(t *testing.T) {
 	}
 	if err := start(t, "--store", dir).stop(t); err != nil {
 		t.Errorf("the next server: %v", err)
+	}
+}
+
+// chest is a room that keeps texts.
+type chest struct {
+	Texts actors.Map[string, string] `room:"texts,durable"`
+}
+
+func TestRoomsAreAsLargeAsTheConfigurationSays(t *testing.T) {
+	k := actors.NewKind("chest", func() *chest { return new(chest) }, actors.KindConfig{Create: actors.CreateAnyone})
+	actors.OnAck(k, "put", func(c *chest, _ *actors.Turn, text string) (int, error) {
+		c.Texts.Set("text", text)
+		return len(text), nil
+	})
+	r := startWith(t, []actors.Behavior{k}, "--limits-room-bytes=100000")
+	c, err := transporttest.Dial(t.Context(), r.url, transporttest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	ns, err := c.Connect(t.Context(), "/chest/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]string{99_000: `[99000]`, 100_000: `too_large`} {
+		got, err := ns.EmitAck(t.Context(), "put", strings.Repeat("x", size))
+		if err != nil || len(got.Args) != 1 || !strings.Contains("["+string(got.Args[0])+"]", want) {
+			t.Errorf("%d bytes are answered %s, %v; want %s", size, got.Args, err, want)
+		}
 	}
 }
