@@ -127,7 +127,8 @@ type shard struct {
 	sockets map[uint64]*fakeSocket
 	posted  []Drained
 	epoch   uint64
-	adopts  bool
+	adopts  bool   // the members of the epoch before
+	heard   uint64 // the highest epoch so far
 
 	stale []string // what Config.Stale was told
 }
@@ -166,7 +167,12 @@ func (s *shard) deliver(items ...wire.Item) *wire.Delivered {
 }
 
 func (s *shard) deliverOnly(items ...wire.Item) *wire.Delivered {
-	return s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: s.epoch, Adopts: s.adopts, Items: items, Confirm: true})
+	d := &wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: s.epoch, Items: items, Confirm: true}
+	if s.adopts && s.epoch > s.heard {
+		d.Adopts = s.heard
+	}
+	s.heard = max(s.heard, s.epoch)
+	return s.Deliver(d)
 }
 
 // settle flushes and works off what sockets posted until nothing is left.

@@ -51,6 +51,56 @@ func TestASuccessorsMembersAreThoseItAdmits(t *testing.T) {
 	}
 }
 
+// TestAnActivationUnderAnotherEpochKeepsItsOwnMembers, and nobody else's.
+func TestAnActivationUnderAnotherEpochKeepsItsOwnMembers(t *testing.T) {
+	for name, c := range map[string]struct {
+		adopts  uint64
+		unheard bool
+	}{
+		"its own":           {7, false},
+		"those of another":  {6, true},
+		"of a later one":    {8, true},
+		"nobody in advance": {0, false},
+	} {
+		s := newShard(Limits{})
+		ada := s.socket(1)
+		s.epoch = 7
+		s.deliver(admit("ada", 1))
+		ada.texts()
+		answer := s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: 9, Adopts: c.adopts, Confirm: true})
+		if answer == nil || answer.Unheard != c.unheard || answer.Epoch != 9 {
+			t.Errorf("%s: answered %+v", name, answer)
+		}
+		s.epoch = 9
+		s.deliver(event("e"))
+		if stays := len(ada.texts()) == 1; stays != (c.adopts == 7) || stays == (len(s.stale) == 1) {
+			t.Errorf("%s: ada stays: %v, told of %v", name, stays, s.stale)
+		}
+	}
+	s := newShard(Limits{})
+	if answer := s.Deliver(&wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: 9, Adopts: 7}); answer == nil || !answer.Unheard {
+		t.Errorf("where nobody is: answered %+v", answer)
+	}
+}
+
+// TestAnActivationThatYieldsIsToldThatItIsNotHeard, and no other is.
+func TestAnActivationThatYieldsIsToldThatItIsNotHeard(t *testing.T) {
+	s := newShard(Limits{})
+	s.epoch = 5
+	s.deliver(event("e"))
+	d := wire.Deliver{Room: board, Namespace: board.Namespace(), Epoch: 4, Yields: true}
+	if answer := s.Deliver(&d); answer == nil || !answer.Unheard || answer.Epoch != 4 {
+		t.Errorf("answered %+v", answer)
+	}
+	if d.Yields = false; s.Deliver(&d) != nil {
+		t.Error("one that does not yield is answered")
+	}
+	d.Yields, d.Epoch = true, 6
+	if answer := s.Deliver(&d); answer != nil {
+		t.Errorf("one that is heard is answered %+v", answer)
+	}
+}
+
 func TestAStaleAdmissionIsToldToItsConnection(t *testing.T) {
 	s := newShard(Limits{})
 	ada := s.socket(1)

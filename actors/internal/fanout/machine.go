@@ -128,22 +128,24 @@ func New(config Config) *Machine {
 // which Flush sends. It returns the answer if d asked for one, once everything
 // is queued on the sockets or, for members with something on their way, behind
 // that. If a higher epoch of the room was seen before, nothing of d is done
-// and there is no answer. d and what it refers to must not be modified
-// afterwards.
-func (m *Machine) Deliver(d *wire.Deliver) (confirm *wire.Delivered) {
+// and there is no answer, unless d yields. d and what it refers to must not be
+// modified afterwards.
+func (m *Machine) Deliver(d *wire.Deliver) (answer *wire.Delivered) {
 	m.tally.delivers++
-	if r := m.room(d); r != nil {
+	r, adopted := m.room(d)
+	unheard := r == nil && d.Yields || r != nil && d.Adopts != 0 && !adopted
+	if r != nil {
 		for _, item := range d.Items {
 			m.item(r, item)
-		}
-		if d.Confirm {
-			confirm = &wire.Delivered{Room: d.Room, Epoch: d.Epoch, Node: m.config.Node}
 		}
 	} else {
 		m.refuse(d)
 	}
+	if unheard || r != nil && d.Confirm {
+		answer = &wire.Delivered{Room: d.Room, Epoch: d.Epoch, Node: m.config.Node, Unheard: unheard}
+	}
 	m.publish()
-	return confirm
+	return answer
 }
 
 func (m *Machine) item(r *room, item wire.Item) {

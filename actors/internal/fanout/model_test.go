@@ -19,6 +19,7 @@ type modelRoom struct {
 	resumes bool
 
 	epoch, seq, version uint64
+	heard               uint64 // the epoch that was sent last
 	before              uint64 // the version before that
 	mirrored            bool
 	values              map[fieldKey]string
@@ -139,7 +140,8 @@ func newModel(t *rapid.T) *model {
 }
 
 func (m *model) send(r *modelRoom, items ...wire.Item) {
-	m.Deliver(&wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: r.epoch, Adopts: true, Items: items})
+	m.Deliver(&wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: r.epoch, Adopts: r.heard, Items: items})
+	r.heard = r.epoch
 }
 
 func (m *model) room() *modelRoom { return rapid.SampledFrom(m.rooms).Draw(m.t, "room") }

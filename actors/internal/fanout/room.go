@@ -25,19 +25,21 @@ type room struct {
 }
 
 // room returns the room of d, or nil if d comes from an activation that is
-// older than one seen.
-func (m *Machine) room(d *wire.Deliver) *room {
-	r := m.rooms[d.Room]
+// older than one seen. It reports whether the members that d adopts are there.
+func (m *Machine) room(d *wire.Deliver) (r *room, adopted bool) {
+	r = m.rooms[d.Room]
 	if r == nil {
-		r = &room{ref: d.Room, namespace: d.Namespace, epoch: d.Epoch, ended: true}
+		r = &room{ref: d.Room, namespace: d.Namespace, ended: true}
 		m.rooms[d.Room] = r
 	}
 	if d.Epoch < r.epoch {
-		return nil
+		return nil, false
 	}
+	adopted = true
 	if d.Epoch > r.epoch {
+		adopted = d.Adopts == r.epoch
 		r.epoch = d.Epoch
-		if !d.Adopts {
+		if !adopted {
 			m.succeed(r)
 		}
 	}
@@ -47,7 +49,7 @@ func (m *Machine) room(d *wire.Deliver) *room {
 		r.byID = make(map[actors.MemberID]*member)
 		m.count.rooms.Add(1)
 	}
-	return r
+	return r, adopted
 }
 
 // end forgets the room but for its epoch.

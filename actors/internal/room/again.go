@@ -55,16 +55,21 @@ func (m *Machine) NodeLost(now time.Time, name string) {
 			}
 		}
 		for _, mem := range m.members.list() {
-			switch {
-			case mem.conn.Node != name || !mem.Connected:
-			case m.resumes():
-				m.drop(mem, actors.ReasonNodeLost)
-			default:
-				m.leave(mem, actors.ReasonNodeLost, wire.Remove{Member: mem.ID})
+			if mem.conn.Node == name && mem.Connected {
+				m.cutOff(mem)
 			}
 		}
 		m.follow(func() { m.forgetNode(name) })
 	})
+}
+
+// cutOff takes in that a member has lost its connection to the room.
+func (m *Machine) cutOff(mem *member) {
+	if m.resumes() {
+		m.drop(mem, actors.ReasonNodeLost)
+		return
+	}
+	m.leave(mem, actors.ReasonNodeLost, wire.Remove{Member: mem.ID})
 }
 
 // forgetNode drops what was gathered for a node that would not get it: it has

@@ -32,17 +32,19 @@ func (m *Machine) Close(now time.Time, why actors.LeaveReason) {
 // notice where the kind resumes. The room is released before they are told. It
 // does nothing if that has begun: it is asked for until the room has left.
 func (m *Machine) Move(now time.Time) {
-	m.step(now, func() {
-		if m.moving {
-			return
-		}
-		m.moving = m.phase == open
-		if m.moving && m.journal.lasts && m.resumes() {
-			m.part(actors.ReasonShutdown)
-			return
-		}
-		m.end(actors.ReasonShutdown, wire.Remove{Close: actors.ReasonShutdown})
-	})
+	m.step(now, m.move)
+}
+
+func (m *Machine) move() {
+	if m.moving {
+		return
+	}
+	m.moving = m.phase == open
+	if m.moving && m.journal.lasts && m.resumes() {
+		m.part(actors.ReasonShutdown)
+		return
+	}
+	m.end(actors.ReasonShutdown, wire.Remove{Close: actors.ReasonShutdown})
 }
 
 // tellMoved sends the connections of those who are in the tables to where the

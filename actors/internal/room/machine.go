@@ -143,10 +143,11 @@ type Machine struct {
 	ctx       context.Context // of turns; ends when the room leaves memory
 	cancel    context.CancelFunc
 
-	now   time.Time // of the current step; never goes back
-	trace tracing   // what the step is part of
-	phase phase
-	epoch uint64 // of the activation, for the world
+	now    time.Time // of the current step; never goes back
+	trace  tracing   // what the step is part of
+	phase  phase
+	epoch  uint64 // of the activation, for the world
+	yields bool   // nobody has claimed the room for it
 
 	inst    actors.Instance
 	hooks   *actors.Hooks

@@ -15,6 +15,7 @@ type node struct {
 	confirm     bool // ask for confirmation of the next Deliver
 	unconfirmed int  // Delivers with a flush that were not confirmed
 	gathered    *delivery
+	adopted     map[actors.MemberID]bool // those who are to stay in its table; see claimed.go
 }
 
 // delivery is a Deliver with room for the few items that most steps have: one
@@ -58,6 +59,7 @@ func (m *Machine) deliver(n *node) {
 		return
 	}
 	d.Room, d.Namespace, d.Epoch, d.Confirm, d.Trace, d.Links = m.cfg.Ref, m.namespace, m.epoch, n.confirm, m.trace.sent, m.trace.links
+	d.Yields = m.yields
 	if n.confirm {
 		n.unconfirmed++
 	}
@@ -90,6 +92,7 @@ func (m *Machine) attach(mem *member, a wire.Admit) {
 func (m *Machine) enter(a wire.Admit, joined *wire.Joined) {
 	m.tables[a.Member] = a.Conn
 	n := m.node(a.Conn.Node)
+	delete(n.adopted, a.Member)
 	n.members++
 	n.inTable = true
 	if m.synced && !n.mirrored {

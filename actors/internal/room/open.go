@@ -47,6 +47,10 @@ type Loaded struct {
 	// can know. It is Owned.Epoch if the room has an owner.
 	Epoch uint64
 
+	// Yields says that nobody has claimed the room: see Machine.Claimed. Of
+	// such a room nothing is kept.
+	Yields bool
+
 	// Owned and Entries are the room as it was claimed, and then loaded. The
 	// zero Owned is a room of which nothing is kept. The machine owns Entries.
 	Owned   actors.Owned
@@ -57,7 +61,7 @@ type Loaded struct {
 // Start, waits.
 func (m *Machine) Start(now time.Time, l Loaded) {
 	m.step(now, func() {
-		m.epoch = l.Epoch
+		m.epoch, m.yields = l.Epoch, l.Yields
 		if l.Owned.Owner != (actors.Owner{}) {
 			m.journal.lasts = true
 			m.journal.owned = l.Owned

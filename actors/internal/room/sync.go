@@ -108,14 +108,20 @@ func (m *Machine) flushDueAt() time.Time {
 	return m.now
 }
 
-// Delivered says that a node's fan-out has worked off what it was sent.
+// Delivered says that a node's fan-out has worked off what it was sent, or what
+// has become of an activation that was not claimed.
 func (m *Machine) Delivered(now time.Time, d *wire.Delivered) {
 	m.step(now, func() {
-		for _, n := range m.nodes {
-			if n.name == d.Node && d.Epoch == m.epoch && n.unconfirmed > 0 {
-				n.unconfirmed--
-			}
+		i := slices.IndexFunc(m.nodes, func(n *node) bool { return n.name == d.Node })
+		if i < 0 || d.Epoch != m.epoch {
+			return
 		}
+		n := m.nodes[i]
+		n.unconfirmed = max(0, n.unconfirmed-1)
+		if d.Unheard {
+			m.unheard(n)
+		}
+		n.adopted = nil
 	})
 }
 

@@ -33,8 +33,12 @@ type Answer struct {
 // nothing.
 type RoomDue struct{}
 
-// NodeOp asks a node about its gateways' clients.
+// NodeOp asks a node about what is there.
 type NodeOp interface{ nodeOp() }
+
+// RoomHere asks whether a node has a room. The Answer is Moved if it has not,
+// and otherwise holds nothing.
+type RoomHere struct{ Room actors.RoomRef }
 
 // ClientsList asks for clients. Answered HubDone with Members.
 type ClientsList struct {
@@ -84,6 +88,7 @@ type ClientHand struct {
 	Heard  []Heard
 }
 
+func (*RoomHere) nodeOp()    {}
 func (*ClientTake) nodeOp()  {}
 func (*ClientHand) nodeOp()  {}
 func (*ClientsList) nodeOp() {}

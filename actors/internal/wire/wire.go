@@ -133,8 +133,14 @@ type Deliver struct {
 	Epoch     uint64 // of the activation; the fan-out ignores lower ones than it has seen
 	From      string // the node of the activation; empty: the same one
 	Items     []Item
-	Adopts    bool // with a higher Epoch than before: the members in the table are this activation's, too
 	Confirm   bool // answer with Delivered once the items are queued
+
+	// Adopts is the Epoch that this activation had before: the members that the
+	// table has of that one stay. If it has another's, the answer is Unheard.
+	Adopts uint64
+	// Yields says that nobody has claimed the room for the activation: where
+	// another is heard, the answer is Unheard.
+	Yields bool
 
 	// Trace is the latest of the turns that this carries and that are sampled,
 	// and Links are others whose changes it holds conflated.
@@ -147,6 +153,10 @@ type Delivered struct {
 	Room  actors.RoomRef
 	Epoch uint64
 	Node  string
+
+	// Unheard says that the node has heard another activation: the members it
+	// had of this one have been told Moved.
+	Unheard bool
 }
 
 // Item is one step of a Deliver: Admit, Emit, Reply, Sync, Mirror, Remove or

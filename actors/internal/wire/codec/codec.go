@@ -50,7 +50,7 @@ func Marshal(msg any) ([]byte, error) {
 		}
 		m.Body = &pb.Message_Deliver{Deliver: d}
 	case *wire.Delivered:
-		m.Body = &pb.Message_Delivered{Delivered: &pb.Delivered{Room: room(msg.Room), Epoch: msg.Epoch, Node: text(msg.Node)}}
+		m.Body = &pb.Message_Delivered{Delivered: &pb.Delivered{Room: room(msg.Room), Epoch: msg.Epoch, Node: text(msg.Node), Unheard: msg.Unheard}}
 	default:
 		if err := marshalRest(m, msg); err != nil {
 			return nil, err
@@ -143,7 +143,7 @@ func Unmarshal(data []byte) (any, error) {
 		return deliverOf(b.Deliver)
 	case *pb.Message_Delivered:
 		d := b.Delivered
-		return &wire.Delivered{Room: roomOf(d.Room), Epoch: d.Epoch, Node: str(d.Node)}, nil
+		return &wire.Delivered{Room: roomOf(d.Room), Epoch: d.Epoch, Node: str(d.Node), Unheard: d.Unheard}, nil
 	}
 	return unmarshalRest(&m)
 }

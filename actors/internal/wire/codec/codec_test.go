@@ -28,7 +28,7 @@ var holds = map[reflect.Type][]any{
 	reflect.TypeFor[wire.Item]():     {wire.Admit{}, wire.Emit{}, wire.Reply{}, wire.Mirror{}, wire.Sync{}, wire.Remove{}, wire.End{}},
 	reflect.TypeFor[wire.GateItem](): {wire.GateEnter{}, wire.GateExit{}, wire.GateGap{}, wire.GateEmit{}},
 	reflect.TypeFor[any](): {
-		&wire.HubEnter{}, &wire.HubExit{}, &wire.HubEmit{}, &wire.HubList{}, &wire.RoomDue{},
+		&wire.HubEnter{}, &wire.HubExit{}, &wire.HubEmit{}, &wire.HubList{}, &wire.RoomDue{}, &wire.RoomHere{},
 		&wire.ClientsList{}, &wire.ClientsMove{}, &wire.ClientsEnd{}, &wire.ServerEvent{}, &wire.ClientTake{}, &wire.ClientHand{},
 	},
 }

@@ -10,7 +10,7 @@ import (
 
 func deliver(d *wire.Deliver) (*pb.Deliver, error) {
 	p := &pb.Deliver{
-		Room: room(d.Room), Namespace: text(d.Namespace), Epoch: d.Epoch, From: text(d.From), Adopts: d.Adopts, Confirm: d.Confirm, Trace: trace(d.Trace), Links: traces(d.Links),
+		Room: room(d.Room), Namespace: text(d.Namespace), Epoch: d.Epoch, From: text(d.From), Adopts: d.Adopts, Yields: d.Yields, Confirm: d.Confirm, Trace: trace(d.Trace), Links: traces(d.Links),
 		Items: make([]*pb.Item, 0, len(d.Items)),
 	}
 	for _, i := range d.Items {
@@ -25,7 +25,7 @@ func deliver(d *wire.Deliver) (*pb.Deliver, error) {
 
 func deliverOf(p *pb.Deliver) (*wire.Deliver, error) {
 	d := &wire.Deliver{
-		Room: roomOf(p.Room), Namespace: str(p.Namespace), Epoch: p.Epoch, From: str(p.From), Adopts: p.Adopts, Confirm: p.Confirm, Trace: traceOf(p.Trace), Links: tracesOf(p.Links),
+		Room: roomOf(p.Room), Namespace: str(p.Namespace), Epoch: p.Epoch, From: str(p.From), Adopts: p.Adopts, Yields: p.Yields, Confirm: p.Confirm, Trace: traceOf(p.Trace), Links: tracesOf(p.Links),
 		Items: make([]wire.Item, 0, len(p.Items)),
 	}
 	for _, i := range p.Items {

@@ -25,6 +25,8 @@ func call(c *wire.Call) (*pb.Call, error) {
 		p.Op = &pb.Call_List{List: &pb.HubList{}}
 	case *wire.RoomDue:
 		p.Op = &pb.Call_RoomDue{RoomDue: &pb.RoomDue{}}
+	case *wire.RoomHere:
+		p.Op = &pb.Call_RoomHere{RoomHere: &pb.RoomHere{Room: room(op.Room)}}
 	case *wire.ClientsList:
 		p.Op = &pb.Call_ClientsList{ClientsList: &pb.ClientsList{Namespace: text(op.Namespace), Ids: texts(op.IDs), All: op.All}}
 	case *wire.ClientsMove:
@@ -63,6 +65,8 @@ func callOf(p *pb.Call) (*wire.Call, error) {
 		c.Op = &wire.HubList{}
 	case *pb.Call_RoomDue:
 		c.Op = &wire.RoomDue{}
+	case *pb.Call_RoomHere:
+		c.Op = &wire.RoomHere{Room: roomOf(op.RoomHere.Room)}
 	case *pb.Call_ClientsList:
 		c.Op = &wire.ClientsList{Namespace: str(op.ClientsList.Namespace), IDs: strs(op.ClientsList.Ids), All: op.ClientsList.All}
 	case *pb.Call_ClientsMove:

@@ -1712,8 +1712,9 @@ type Deliver struct {
 	Confirm       bool                   `protobuf:"varint,5,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	Trace         []byte                 `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`
 	From          []byte                 `protobuf:"bytes,7,opt,name=from,proto3" json:"from,omitempty"`
-	Adopts        bool                   `protobuf:"varint,8,opt,name=adopts,proto3" json:"adopts,omitempty"`
 	Links         [][]byte               `protobuf:"bytes,9,rep,name=links,proto3" json:"links,omitempty"`
+	Adopts        uint64                 `protobuf:"varint,10,opt,name=adopts,proto3" json:"adopts,omitempty"`
+	Yields        bool                   `protobuf:"varint,11,opt,name=yields,proto3" json:"yields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1797,13 +1798,6 @@ func (x *Deliver) GetFrom() []byte {
 	return nil
 }
 
-func (x *Deliver) GetAdopts() bool {
-	if x != nil {
-		return x.Adopts
-	}
-	return false
-}
-
 func (x *Deliver) GetLinks() [][]byte {
 	if x != nil {
 		return x.Links
@@ -1811,11 +1805,26 @@ func (x *Deliver) GetLinks() [][]byte {
 	return nil
 }
 
+func (x *Deliver) GetAdopts() uint64 {
+	if x != nil {
+		return x.Adopts
+	}
+	return 0
+}
+
+func (x *Deliver) GetYields() bool {
+	if x != nil {
+		return x.Yields
+	}
+	return false
+}
+
 type Delivered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Node          []byte                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
+	Unheard       bool                   `protobuf:"varint,4,opt,name=unheard,proto3" json:"unheard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1869,6 +1878,13 @@ func (x *Delivered) GetNode() []byte {
 		return x.Node
 	}
 	return nil
+}
+
+func (x *Delivered) GetUnheard() bool {
+	if x != nil {
+		return x.Unheard
+	}
+	return false
 }
 
 type Item struct {
@@ -2666,6 +2682,7 @@ type Call struct {
 	//	*Call_RoomDue
 	//	*Call_ClientTake
 	//	*Call_ClientHand
+	//	*Call_RoomHere
 	Op            isCall_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2849,6 +2866,15 @@ func (x *Call) GetClientHand() *ClientHand {
 	return nil
 }
 
+func (x *Call) GetRoomHere() *RoomHere {
+	if x != nil {
+		if x, ok := x.Op.(*Call_RoomHere); ok {
+			return x.RoomHere
+		}
+	}
+	return nil
+}
+
 type isCall_Op interface {
 	isCall_Op()
 }
@@ -2897,6 +2923,10 @@ type Call_ClientHand struct {
 	ClientHand *ClientHand `protobuf:"bytes,17,opt,name=client_hand,json=clientHand,proto3,oneof"`
 }
 
+type Call_RoomHere struct {
+	RoomHere *RoomHere `protobuf:"bytes,18,opt,name=room_here,json=roomHere,proto3,oneof"`
+}
+
 func (*Call_Enter) isCall_Op() {}
 
 func (*Call_Exit) isCall_Op() {}
@@ -2918,6 +2948,8 @@ func (*Call_RoomDue) isCall_Op() {}
 func (*Call_ClientTake) isCall_Op() {}
 
 func (*Call_ClientHand) isCall_Op() {}
+
+func (*Call_RoomHere) isCall_Op() {}
 
 type Answer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3575,6 +3607,50 @@ func (*RoomDue) Descriptor() ([]byte, []int) {
 	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{41}
 }
 
+type RoomHere struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          *Room                  `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomHere) Reset() {
+	*x = RoomHere{}
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomHere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomHere) ProtoMessage() {}
+
+func (x *RoomHere) ProtoReflect() protoreflect.Message {
+	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomHere.ProtoReflect.Descriptor instead.
+func (*RoomHere) Descriptor() ([]byte, []int) {
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RoomHere) GetRoom() *Room {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
 type Client struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3588,7 +3664,7 @@ type Client struct {
 
 func (x *Client) Reset() {
 	*x = Client{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +3676,7 @@ func (x *Client) String() string {
 func (*Client) ProtoMessage() {}
 
 func (x *Client) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[42]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +3689,7 @@ func (x *Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Client.ProtoReflect.Descriptor instead.
 func (*Client) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{42}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Client) GetId() []byte {
@@ -3661,7 +3737,7 @@ type HubDone struct {
 
 func (x *HubDone) Reset() {
 	*x = HubDone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3673,7 +3749,7 @@ func (x *HubDone) String() string {
 func (*HubDone) ProtoMessage() {}
 
 func (x *HubDone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[43]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3686,7 +3762,7 @@ func (x *HubDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubDone.ProtoReflect.Descriptor instead.
 func (*HubDone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{43}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *HubDone) GetMembers() []*Client {
@@ -3714,7 +3790,7 @@ type ClientsList struct {
 
 func (x *ClientsList) Reset() {
 	*x = ClientsList{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +3802,7 @@ func (x *ClientsList) String() string {
 func (*ClientsList) ProtoMessage() {}
 
 func (x *ClientsList) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[44]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +3815,7 @@ func (x *ClientsList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsList.ProtoReflect.Descriptor instead.
 func (*ClientsList) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{44}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ClientsList) GetNamespace() []byte {
@@ -3775,7 +3851,7 @@ type ClientsMove struct {
 
 func (x *ClientsMove) Reset() {
 	*x = ClientsMove{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +3863,7 @@ func (x *ClientsMove) String() string {
 func (*ClientsMove) ProtoMessage() {}
 
 func (x *ClientsMove) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[45]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +3876,7 @@ func (x *ClientsMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsMove.ProtoReflect.Descriptor instead.
 func (*ClientsMove) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{45}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ClientsMove) GetNamespace() []byte {
@@ -3842,7 +3918,7 @@ type ClientsEnd struct {
 
 func (x *ClientsEnd) Reset() {
 	*x = ClientsEnd{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +3930,7 @@ func (x *ClientsEnd) String() string {
 func (*ClientsEnd) ProtoMessage() {}
 
 func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[46]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +3943,7 @@ func (x *ClientsEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientsEnd.ProtoReflect.Descriptor instead.
 func (*ClientsEnd) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{46}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ClientsEnd) GetNamespace() []byte {
@@ -3901,7 +3977,7 @@ type ClientTake struct {
 
 func (x *ClientTake) Reset() {
 	*x = ClientTake{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3913,7 +3989,7 @@ func (x *ClientTake) String() string {
 func (*ClientTake) ProtoMessage() {}
 
 func (x *ClientTake) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[47]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3926,7 +4002,7 @@ func (x *ClientTake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTake.ProtoReflect.Descriptor instead.
 func (*ClientTake) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{47}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ClientTake) GetNamespace() []byte {
@@ -3955,7 +4031,7 @@ type ClientHand struct {
 
 func (x *ClientHand) Reset() {
 	*x = ClientHand{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3967,7 +4043,7 @@ func (x *ClientHand) String() string {
 func (*ClientHand) ProtoMessage() {}
 
 func (x *ClientHand) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[48]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3980,7 +4056,7 @@ func (x *ClientHand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientHand.ProtoReflect.Descriptor instead.
 func (*ClientHand) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{48}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ClientHand) GetClient() []byte {
@@ -4022,7 +4098,7 @@ type ServerEvent struct {
 
 func (x *ServerEvent) Reset() {
 	*x = ServerEvent{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4034,7 +4110,7 @@ func (x *ServerEvent) String() string {
 func (*ServerEvent) ProtoMessage() {}
 
 func (x *ServerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[49]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4047,7 +4123,7 @@ func (x *ServerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerEvent.ProtoReflect.Descriptor instead.
 func (*ServerEvent) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{49}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ServerEvent) GetNamespace() []byte {
@@ -4082,7 +4158,7 @@ type HubSend struct {
 
 func (x *HubSend) Reset() {
 	*x = HubSend{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4094,7 +4170,7 @@ func (x *HubSend) String() string {
 func (*HubSend) ProtoMessage() {}
 
 func (x *HubSend) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[50]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4107,7 +4183,7 @@ func (x *HubSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubSend.ProtoReflect.Descriptor instead.
 func (*HubSend) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{50}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *HubSend) GetRoom() *Room {
@@ -4140,7 +4216,7 @@ type HubGone struct {
 
 func (x *HubGone) Reset() {
 	*x = HubGone{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4152,7 +4228,7 @@ func (x *HubGone) String() string {
 func (*HubGone) ProtoMessage() {}
 
 func (x *HubGone) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[51]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4165,7 +4241,7 @@ func (x *HubGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubGone.ProtoReflect.Descriptor instead.
 func (*HubGone) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{51}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *HubGone) GetRoom() *Room {
@@ -4186,7 +4262,7 @@ type GateDeliver struct {
 
 func (x *GateDeliver) Reset() {
 	*x = GateDeliver{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4198,7 +4274,7 @@ func (x *GateDeliver) String() string {
 func (*GateDeliver) ProtoMessage() {}
 
 func (x *GateDeliver) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[52]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4211,7 +4287,7 @@ func (x *GateDeliver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateDeliver.ProtoReflect.Descriptor instead.
 func (*GateDeliver) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{52}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GateDeliver) GetNamespace() []byte {
@@ -4250,7 +4326,7 @@ type GateItem struct {
 
 func (x *GateItem) Reset() {
 	*x = GateItem{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4262,7 +4338,7 @@ func (x *GateItem) String() string {
 func (*GateItem) ProtoMessage() {}
 
 func (x *GateItem) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[53]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4275,7 +4351,7 @@ func (x *GateItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateItem.ProtoReflect.Descriptor instead.
 func (*GateItem) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{53}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GateItem) GetItem() isGateItem_Item {
@@ -4361,7 +4437,7 @@ type GateEnter struct {
 
 func (x *GateEnter) Reset() {
 	*x = GateEnter{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4373,7 +4449,7 @@ func (x *GateEnter) String() string {
 func (*GateEnter) ProtoMessage() {}
 
 func (x *GateEnter) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[54]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4386,7 +4462,7 @@ func (x *GateEnter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEnter.ProtoReflect.Descriptor instead.
 func (*GateEnter) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{54}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GateEnter) GetClient() []byte {
@@ -4428,7 +4504,7 @@ type GateExit struct {
 
 func (x *GateExit) Reset() {
 	*x = GateExit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4440,7 +4516,7 @@ func (x *GateExit) String() string {
 func (*GateExit) ProtoMessage() {}
 
 func (x *GateExit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[55]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4453,7 +4529,7 @@ func (x *GateExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateExit.ProtoReflect.Descriptor instead.
 func (*GateExit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{55}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *GateExit) GetClient() []byte {
@@ -4487,7 +4563,7 @@ type GateGap struct {
 
 func (x *GateGap) Reset() {
 	*x = GateGap{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4575,7 @@ func (x *GateGap) String() string {
 func (*GateGap) ProtoMessage() {}
 
 func (x *GateGap) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[56]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4588,7 @@ func (x *GateGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateGap.ProtoReflect.Descriptor instead.
 func (*GateGap) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{56}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GateGap) GetRoom() []byte {
@@ -4548,7 +4624,7 @@ type GateEmit struct {
 
 func (x *GateEmit) Reset() {
 	*x = GateEmit{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4560,7 +4636,7 @@ func (x *GateEmit) String() string {
 func (*GateEmit) ProtoMessage() {}
 
 func (x *GateEmit) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[57]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4573,7 +4649,7 @@ func (x *GateEmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateEmit.ProtoReflect.Descriptor instead.
 func (*GateEmit) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{57}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GateEmit) GetScope() uint32 {
@@ -4665,7 +4741,7 @@ type Asked struct {
 
 func (x *Asked) Reset() {
 	*x = Asked{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4677,7 +4753,7 @@ func (x *Asked) String() string {
 func (*Asked) ProtoMessage() {}
 
 func (x *Asked) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[58]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4690,7 +4766,7 @@ func (x *Asked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Asked.ProtoReflect.Descriptor instead.
 func (*Asked) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{58}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Asked) GetAsk() uint64 {
@@ -4734,7 +4810,7 @@ type Answered struct {
 
 func (x *Answered) Reset() {
 	*x = Answered{}
-	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4746,7 +4822,7 @@ func (x *Answered) String() string {
 func (*Answered) ProtoMessage() {}
 
 func (x *Answered) ProtoReflect() protoreflect.Message {
-	mi := &file_parlor_link_v1_link_proto_msgTypes[59]
+	mi := &file_parlor_link_v1_link_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4759,7 +4835,7 @@ func (x *Answered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answered.ProtoReflect.Descriptor instead.
 func (*Answered) Descriptor() ([]byte, []int) {
-	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{59}
+	return file_parlor_link_v1_link_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Answered) GetAsk() uint64 {
@@ -4935,7 +5011,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12(\n" +
 	"\x04conn\x18\x02 \x01(\v2\x14.parlor.link.v1.ConnR\x04conn\x12\x16\n" +
 	"\x06member\x18\x03 \x01(\fR\x06member\x12\x14\n" +
-	"\x05trace\x18\x04 \x01(\fR\x05trace\"\x85\x02\n" +
+	"\x05trace\x18\x04 \x01(\fR\x05trace\"\xa3\x02\n" +
 	"\aDeliver\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\fR\tnamespace\x12\x14\n" +
@@ -4943,13 +5019,16 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x05items\x18\x04 \x03(\v2\x14.parlor.link.v1.ItemR\x05items\x12\x18\n" +
 	"\aconfirm\x18\x05 \x01(\bR\aconfirm\x12\x14\n" +
 	"\x05trace\x18\x06 \x01(\fR\x05trace\x12\x12\n" +
-	"\x04from\x18\a \x01(\fR\x04from\x12\x16\n" +
-	"\x06adopts\x18\b \x01(\bR\x06adopts\x12\x14\n" +
-	"\x05links\x18\t \x03(\fR\x05links\"_\n" +
+	"\x04from\x18\a \x01(\fR\x04from\x12\x14\n" +
+	"\x05links\x18\t \x03(\fR\x05links\x12\x16\n" +
+	"\x06adopts\x18\n" +
+	" \x01(\x04R\x06adopts\x12\x16\n" +
+	"\x06yields\x18\v \x01(\bR\x06yieldsJ\x04\b\b\x10\t\"y\n" +
 	"\tDelivered\x12(\n" +
 	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
-	"\x04node\x18\x03 \x01(\fR\x04node\"\xd1\x02\n" +
+	"\x04node\x18\x03 \x01(\fR\x04node\x12\x18\n" +
+	"\aunheard\x18\x04 \x01(\bR\aunheard\"\xd1\x02\n" +
 	"\x04Item\x12-\n" +
 	"\x05admit\x18\x01 \x01(\v2\x15.parlor.link.v1.AdmitH\x00R\x05admit\x12*\n" +
 	"\x04emit\x18\x02 \x01(\v2\x14.parlor.link.v1.EmitH\x00R\x04emit\x12-\n" +
@@ -5007,7 +5086,7 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"disconnect\x18\x02 \x01(\bR\n" +
 	"disconnect\x12\x14\n" +
 	"\x05close\x18\x03 \x01(\fR\x05close\"\x05\n" +
-	"\x03End\"\xad\x06\n" +
+	"\x03End\"\xe6\x06\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\fR\x04from\x12(\n" +
@@ -5029,7 +5108,8 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\vclient_take\x18\x10 \x01(\v2\x1a.parlor.link.v1.ClientTakeH\x00R\n" +
 	"clientTake\x12=\n" +
 	"\vclient_hand\x18\x11 \x01(\v2\x1a.parlor.link.v1.ClientHandH\x00R\n" +
-	"clientHandB\x04\n" +
+	"clientHand\x127\n" +
+	"\troom_here\x18\x12 \x01(\v2\x18.parlor.link.v1.RoomHereH\x00R\broomHereB\x04\n" +
 	"\x02op\"\xe0\x01\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
@@ -5081,7 +5161,9 @@ const file_parlor_link_v1_link_proto_rawDesc = "" +
 	"\x05trace\x18\b \x01(\fR\x05trace\x12\x17\n" +
 	"\aask_for\x18\t \x01(\x03R\x06askFor\"\t\n" +
 	"\aHubList\"\t\n" +
-	"\aRoomDue\"x\n" +
+	"\aRoomDue\"4\n" +
+	"\bRoomHere\x12(\n" +
+	"\x04room\x18\x01 \x01(\v2\x14.parlor.link.v1.RoomR\x04room\"x\n" +
 	"\x06Client\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\fR\x04user\x12\x14\n" +
@@ -5185,7 +5267,7 @@ func file_parlor_link_v1_link_proto_rawDescGZIP() []byte {
 	return file_parlor_link_v1_link_proto_rawDescData
 }
 
-var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_parlor_link_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*Message)(nil),     // 0: parlor.link.v1.Message
 	(*Room)(nil),        // 1: parlor.link.v1.Room
@@ -5229,24 +5311,25 @@ var file_parlor_link_v1_link_proto_goTypes = []any{
 	(*HubEmit)(nil),     // 39: parlor.link.v1.HubEmit
 	(*HubList)(nil),     // 40: parlor.link.v1.HubList
 	(*RoomDue)(nil),     // 41: parlor.link.v1.RoomDue
-	(*Client)(nil),      // 42: parlor.link.v1.Client
-	(*HubDone)(nil),     // 43: parlor.link.v1.HubDone
-	(*ClientsList)(nil), // 44: parlor.link.v1.ClientsList
-	(*ClientsMove)(nil), // 45: parlor.link.v1.ClientsMove
-	(*ClientsEnd)(nil),  // 46: parlor.link.v1.ClientsEnd
-	(*ClientTake)(nil),  // 47: parlor.link.v1.ClientTake
-	(*ClientHand)(nil),  // 48: parlor.link.v1.ClientHand
-	(*ServerEvent)(nil), // 49: parlor.link.v1.ServerEvent
-	(*HubSend)(nil),     // 50: parlor.link.v1.HubSend
-	(*HubGone)(nil),     // 51: parlor.link.v1.HubGone
-	(*GateDeliver)(nil), // 52: parlor.link.v1.GateDeliver
-	(*GateItem)(nil),    // 53: parlor.link.v1.GateItem
-	(*GateEnter)(nil),   // 54: parlor.link.v1.GateEnter
-	(*GateExit)(nil),    // 55: parlor.link.v1.GateExit
-	(*GateGap)(nil),     // 56: parlor.link.v1.GateGap
-	(*GateEmit)(nil),    // 57: parlor.link.v1.GateEmit
-	(*Asked)(nil),       // 58: parlor.link.v1.Asked
-	(*Answered)(nil),    // 59: parlor.link.v1.Answered
+	(*RoomHere)(nil),    // 42: parlor.link.v1.RoomHere
+	(*Client)(nil),      // 43: parlor.link.v1.Client
+	(*HubDone)(nil),     // 44: parlor.link.v1.HubDone
+	(*ClientsList)(nil), // 45: parlor.link.v1.ClientsList
+	(*ClientsMove)(nil), // 46: parlor.link.v1.ClientsMove
+	(*ClientsEnd)(nil),  // 47: parlor.link.v1.ClientsEnd
+	(*ClientTake)(nil),  // 48: parlor.link.v1.ClientTake
+	(*ClientHand)(nil),  // 49: parlor.link.v1.ClientHand
+	(*ServerEvent)(nil), // 50: parlor.link.v1.ServerEvent
+	(*HubSend)(nil),     // 51: parlor.link.v1.HubSend
+	(*HubGone)(nil),     // 52: parlor.link.v1.HubGone
+	(*GateDeliver)(nil), // 53: parlor.link.v1.GateDeliver
+	(*GateItem)(nil),    // 54: parlor.link.v1.GateItem
+	(*GateEnter)(nil),   // 55: parlor.link.v1.GateEnter
+	(*GateExit)(nil),    // 56: parlor.link.v1.GateExit
+	(*GateGap)(nil),     // 57: parlor.link.v1.GateGap
+	(*GateEmit)(nil),    // 58: parlor.link.v1.GateEmit
+	(*Asked)(nil),       // 59: parlor.link.v1.Asked
+	(*Answered)(nil),    // 60: parlor.link.v1.Answered
 }
 var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	9,   // 0: parlor.link.v1.Message.join:type_name -> parlor.link.v1.Join
@@ -5262,13 +5345,13 @@ var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	20,  // 10: parlor.link.v1.Message.delivered:type_name -> parlor.link.v1.Delivered
 	31,  // 11: parlor.link.v1.Message.call:type_name -> parlor.link.v1.Call
 	32,  // 12: parlor.link.v1.Message.answer:type_name -> parlor.link.v1.Answer
-	50,  // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
-	50,  // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
-	52,  // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
-	58,  // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
-	59,  // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
+	51,  // 13: parlor.link.v1.Message.hub_send:type_name -> parlor.link.v1.HubSend
+	51,  // 14: parlor.link.v1.Message.hub_missed:type_name -> parlor.link.v1.HubSend
+	53,  // 15: parlor.link.v1.Message.gate_deliver:type_name -> parlor.link.v1.GateDeliver
+	59,  // 16: parlor.link.v1.Message.asked:type_name -> parlor.link.v1.Asked
+	60,  // 17: parlor.link.v1.Message.answered:type_name -> parlor.link.v1.Answered
 	12,  // 18: parlor.link.v1.Message.renew:type_name -> parlor.link.v1.Renew
-	51,  // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
+	52,  // 19: parlor.link.v1.Message.hub_gone:type_name -> parlor.link.v1.HubGone
 	6,   // 20: parlor.link.v1.Handshake.header:type_name -> parlor.link.v1.Header
 	6,   // 21: parlor.link.v1.Handshake.query:type_name -> parlor.link.v1.Header
 	1,   // 22: parlor.link.v1.Join.room:type_name -> parlor.link.v1.Room
@@ -5321,43 +5404,45 @@ var file_parlor_link_v1_link_proto_depIdxs = []int32{
 	38,  // 69: parlor.link.v1.Call.exit:type_name -> parlor.link.v1.HubExit
 	39,  // 70: parlor.link.v1.Call.emit:type_name -> parlor.link.v1.HubEmit
 	40,  // 71: parlor.link.v1.Call.list:type_name -> parlor.link.v1.HubList
-	44,  // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
-	45,  // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
-	46,  // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
-	49,  // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
+	45,  // 72: parlor.link.v1.Call.clients_list:type_name -> parlor.link.v1.ClientsList
+	46,  // 73: parlor.link.v1.Call.clients_move:type_name -> parlor.link.v1.ClientsMove
+	47,  // 74: parlor.link.v1.Call.clients_end:type_name -> parlor.link.v1.ClientsEnd
+	50,  // 75: parlor.link.v1.Call.server_event:type_name -> parlor.link.v1.ServerEvent
 	41,  // 76: parlor.link.v1.Call.room_due:type_name -> parlor.link.v1.RoomDue
-	47,  // 77: parlor.link.v1.Call.client_take:type_name -> parlor.link.v1.ClientTake
-	48,  // 78: parlor.link.v1.Call.client_hand:type_name -> parlor.link.v1.ClientHand
-	3,   // 79: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
-	43,  // 80: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
-	4,   // 81: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
-	33,  // 82: parlor.link.v1.Answer.moves:type_name -> parlor.link.v1.Session
-	3,   // 83: parlor.link.v1.Session.events:type_name -> parlor.link.v1.Raw
-	34,  // 84: parlor.link.v1.Session.seen:type_name -> parlor.link.v1.SeenIDs
-	35,  // 85: parlor.link.v1.Session.heard:type_name -> parlor.link.v1.Heard
-	2,   // 86: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
-	37,  // 87: parlor.link.v1.HubEnter.had:type_name -> parlor.link.v1.HubPos
-	2,   // 88: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
-	3,   // 89: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
-	2,   // 90: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
-	42,  // 91: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
-	35,  // 92: parlor.link.v1.ClientHand.heard:type_name -> parlor.link.v1.Heard
-	3,   // 93: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
-	1,   // 94: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
-	39,  // 95: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
-	1,   // 96: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
-	53,  // 97: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
-	54,  // 98: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
-	55,  // 99: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
-	57,  // 100: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
-	56,  // 101: parlor.link.v1.GateItem.gap:type_name -> parlor.link.v1.GateGap
-	3,   // 102: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
-	4,   // 103: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
-	104, // [104:104] is the sub-list for method output_type
-	104, // [104:104] is the sub-list for method input_type
-	104, // [104:104] is the sub-list for extension type_name
-	104, // [104:104] is the sub-list for extension extendee
-	0,   // [0:104] is the sub-list for field type_name
+	48,  // 77: parlor.link.v1.Call.client_take:type_name -> parlor.link.v1.ClientTake
+	49,  // 78: parlor.link.v1.Call.client_hand:type_name -> parlor.link.v1.ClientHand
+	42,  // 79: parlor.link.v1.Call.room_here:type_name -> parlor.link.v1.RoomHere
+	3,   // 80: parlor.link.v1.Answer.result:type_name -> parlor.link.v1.Raw
+	44,  // 81: parlor.link.v1.Answer.done:type_name -> parlor.link.v1.HubDone
+	4,   // 82: parlor.link.v1.Answer.err:type_name -> parlor.link.v1.Error
+	33,  // 83: parlor.link.v1.Answer.moves:type_name -> parlor.link.v1.Session
+	3,   // 84: parlor.link.v1.Session.events:type_name -> parlor.link.v1.Raw
+	34,  // 85: parlor.link.v1.Session.seen:type_name -> parlor.link.v1.SeenIDs
+	35,  // 86: parlor.link.v1.Session.heard:type_name -> parlor.link.v1.Heard
+	2,   // 87: parlor.link.v1.HubEnter.conn:type_name -> parlor.link.v1.Conn
+	37,  // 88: parlor.link.v1.HubEnter.had:type_name -> parlor.link.v1.HubPos
+	2,   // 89: parlor.link.v1.HubExit.conn:type_name -> parlor.link.v1.Conn
+	3,   // 90: parlor.link.v1.HubEmit.data:type_name -> parlor.link.v1.Raw
+	2,   // 91: parlor.link.v1.HubEmit.from:type_name -> parlor.link.v1.Conn
+	1,   // 92: parlor.link.v1.RoomHere.room:type_name -> parlor.link.v1.Room
+	43,  // 93: parlor.link.v1.HubDone.members:type_name -> parlor.link.v1.Client
+	35,  // 94: parlor.link.v1.ClientHand.heard:type_name -> parlor.link.v1.Heard
+	3,   // 95: parlor.link.v1.ServerEvent.args:type_name -> parlor.link.v1.Raw
+	1,   // 96: parlor.link.v1.HubSend.room:type_name -> parlor.link.v1.Room
+	39,  // 97: parlor.link.v1.HubSend.emit:type_name -> parlor.link.v1.HubEmit
+	1,   // 98: parlor.link.v1.HubGone.room:type_name -> parlor.link.v1.Room
+	54,  // 99: parlor.link.v1.GateDeliver.items:type_name -> parlor.link.v1.GateItem
+	55,  // 100: parlor.link.v1.GateItem.enter:type_name -> parlor.link.v1.GateEnter
+	56,  // 101: parlor.link.v1.GateItem.exit:type_name -> parlor.link.v1.GateExit
+	58,  // 102: parlor.link.v1.GateItem.emit:type_name -> parlor.link.v1.GateEmit
+	57,  // 103: parlor.link.v1.GateItem.gap:type_name -> parlor.link.v1.GateGap
+	3,   // 104: parlor.link.v1.GateEmit.data:type_name -> parlor.link.v1.Raw
+	4,   // 105: parlor.link.v1.Answered.err:type_name -> parlor.link.v1.Error
+	106, // [106:106] is the sub-list for method output_type
+	106, // [106:106] is the sub-list for method input_type
+	106, // [106:106] is the sub-list for extension type_name
+	106, // [106:106] is the sub-list for extension extendee
+	0,   // [0:106] is the sub-list for field type_name
 }
 
 func init() { file_parlor_link_v1_link_proto_init() }
@@ -5415,11 +5500,12 @@ func file_parlor_link_v1_link_proto_init() {
 		(*Call_RoomDue)(nil),
 		(*Call_ClientTake)(nil),
 		(*Call_ClientHand)(nil),
+		(*Call_RoomHere)(nil),
 	}
 	file_parlor_link_v1_link_proto_msgTypes[33].OneofWrappers = []any{}
 	file_parlor_link_v1_link_proto_msgTypes[36].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[42].OneofWrappers = []any{}
-	file_parlor_link_v1_link_proto_msgTypes[53].OneofWrappers = []any{
+	file_parlor_link_v1_link_proto_msgTypes[43].OneofWrappers = []any{}
+	file_parlor_link_v1_link_proto_msgTypes[54].OneofWrappers = []any{
 		(*GateItem_Enter)(nil),
 		(*GateItem_Exit)(nil),
 		(*GateItem_Emit)(nil),
@@ -5431,7 +5517,7 @@ func file_parlor_link_v1_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parlor_link_v1_link_proto_rawDesc), len(file_parlor_link_v1_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   60,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
