@@ -46,6 +46,13 @@ type Config struct {
 	// NoRooms keeps rooms away: the node holds sockets only.
 	NoRooms bool
 
+	// Unclaimed lets rooms of kinds of which nothing is kept start while Redis
+	// is away, where they would start if it were not. Nobody can say then that
+	// a room has one owner: nodes that see different members, or that cannot
+	// reach each other, may each start one, until Redis is back and one of them
+	// is left.
+	Unclaimed bool
+
 	// Lease is how long a node that has fallen silent is still counted on;
 	// a node beats six times as often. A node that was paused for longer is
 	// lost. Zero means 5 s; at least 1 s. All nodes should have the same.
@@ -150,7 +157,7 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 		Lost: func(why string) { lost(fmt.Errorf("cluster: node %s: %s", self.ID, why)) },
 	})
 	c.self, c.agent = self.ID, agent
-	c.place = cluster.NewPlacement(cluster.PlacementConfig{Self: self.ID, Store: c.cfg.Store, Members: agent, Log: c.cfg.Logger})
+	c.place = cluster.NewPlacement(cluster.PlacementConfig{Self: self.ID, Store: c.cfg.Store, Members: agent, Log: c.cfg.Logger, Unclaimed: c.cfg.Unclaimed})
 	close(c.joined)
 	go func() { // Leave waits for it
 		defer close(c.ended)
@@ -175,7 +182,13 @@ func peers(v *cluster.View) node.View {
 
 // Locate implements node.Cluster.
 func (c *Cluster) Locate(ctx context.Context, q node.Query) (node.Place, error) {
-	p, err := c.place.Locate(ctx, cluster.Request{Room: q.Room, Peek: q.Peek, Here: q.Here})
+	p, err := c.place.Locate(ctx, cluster.Request{Room: q.Room, Peek: q.Peek, Here: q.Here, Brief: q.Brief})
+	return node.Place{Node: p.Node, Owned: p.Owned, Unclaimed: p.Unclaimed}, err
+}
+
+// Claim implements node.Cluster.
+func (c *Cluster) Claim(ctx context.Context, room actors.RoomRef) (node.Place, error) {
+	p, err := c.place.Claim(ctx, room)
 	return node.Place{Node: p.Node, Owned: p.Owned}, err
 }
 

@@ -31,8 +31,13 @@ type Cluster interface {
 	// blocks until ctx ends at the latest.
 	Reclaim(ctx context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error)
 
-	// Release gives up a room that Locate has claimed for this node and that
-	// has left memory. It does not block.
+	// Claim claims a room that has started here because a Place said Unclaimed.
+	// It blocks until ctx ends at the latest. The place is another node if that
+	// has the room.
+	Claim(ctx context.Context, room actors.RoomRef) (Place, error)
+
+	// Release gives up a room that Locate or Claim has claimed for this node
+	// and that has left memory. It does not block.
 	Release(room actors.RoomRef, o actors.Owned)
 
 	// Drain tells the others that no room wakes here any more. It does not
@@ -61,6 +66,8 @@ type Query struct {
 	// Here asks on behalf of another node, which has found that the room is to
 	// start on this one. The answer is another node only if that has the room.
 	Here bool
+	// Brief says that nothing of the room outlives its activation.
+	Brief bool
 	// Misled is a node that an earlier answer named and that did not have the
 	// room.
 	Misled string
@@ -73,6 +80,10 @@ type Place struct {
 	// Owned is how the room was claimed for this node, if Node is this one and
 	// the query was no Peek: the room must wake here, and be released.
 	Owned actors.Owned
+	// Unclaimed says that rooms cannot be claimed at present, and that Node is
+	// where this one, which is brief, starts unless another node has it: it is
+	// to be claimed later.
+	Unclaimed bool
 }
 
 // View is what a node knows of its cluster.

@@ -48,7 +48,7 @@ type placed struct {
 type retire struct {
 	room     actors.RoomRef
 	pid      *actor.PID
-	owned    actors.Owned // as it was last, if it is kept
+	owned    actors.Owned // as it was last; zero if it is as it was claimed
 	deserted bool         // a hub with clients in it
 }
 
@@ -111,11 +111,18 @@ func (d *directory) Receive(ctx actor.Context) {
 		d.drowsy(msg)
 	case *sleeps:
 		d.sleeps(msg)
+	case *lateClaim:
+		d.claimedLate(msg)
+	case hasRoom:
+		msg.answer <- d.rooms[msg.room] != nil
 	case *retire:
 		if e := d.rooms[msg.room]; e.at(msg.pid) {
 			delete(d.rooms, msg.room)
-			if e.placed {
+			if msg.owned.Epoch != 0 && e.placed {
 				e.owned = msg.owned
+			}
+			if e.early {
+				d.node.early.drop(msg.room)
 			}
 			d.node.givenUp(msg.room, e)
 			if isHub(msg.room) { // callers are told when it has answered for long enough
@@ -185,7 +192,7 @@ func (d *directory) answer(l *locate, e *resident, node string, err *actors.Erro
 
 // givenUp tells the cluster that a room has left the memory of this node.
 func (n *Node) givenUp(ref actors.RoomRef, e *resident) {
-	if n.clustered() {
+	if n.clustered() && !e.early {
 		n.cfg.Cluster.Release(ref, e.owned)
 	}
 }
@@ -193,7 +200,7 @@ func (n *Node) givenUp(ref actors.RoomRef, e *resident) {
 // wake starts a room on this node.
 func (d *directory) wake(a activation) (*resident, *actors.Error) {
 	a.kind = d.node.kinds[a.ref.Kind]
-	e := &resident{owned: a.owned, placed: a.placed}
+	e := &resident{owned: a.owned, placed: a.placed, early: a.early}
 	switch {
 	case d.stopping:
 		return nil, actors.Errorf(actors.CodeUnavailable, "the node is stopping")
@@ -206,6 +213,9 @@ func (d *directory) wake(a activation) (*resident, *actors.Error) {
 	}
 	d.node.rooms.Add(1)
 	d.rooms[a.ref] = e
+	if a.early {
+		d.node.claimLater(a.ref)
+	}
 	return e, nil
 }
 
@@ -271,6 +281,8 @@ func (d *directory) ask(q Query, of actors.Trace) *asking {
 
 func (d *directory) locateBeside(q Query, of actors.Trace) {
 	n, self := d.node, d.self
+	kind := n.kinds[q.Room.Kind]
+	q.Brief = kind != nil && !kind.Lasts()
 	n.beside.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, locateTimeout)
 		defer cancel()
@@ -284,6 +296,9 @@ func (d *directory) locateBeside(q Query, of actors.Trace) {
 		}
 		span, own := n.tracing.start(of, "locate", attribute.String("parlor.room", q.Room.String()))
 		place, err := n.cfg.Cluster.Locate(contextOf(ctx, own), q)
+		if err == nil && place.Unclaimed {
+			place = n.unlessElsewhere(ctx, q, place)
+		}
 		if span != nil {
 			span.SetAttributes(attribute.String("parlor.node", place.Node))
 		}
@@ -333,11 +348,16 @@ func (d *directory) settle(p *placed) (*resident, *actors.Error) {
 		return d.rooms[ref], nil // nil: it was here until a moment ago
 	case p.place.Node == d.node.id:
 		epoch := p.place.Owned.Epoch
-		if epoch == 0 {
+		switch {
+		case p.place.Unclaimed:
+			epoch = d.node.earlyEpoch()
+		case epoch == 0:
 			epoch = d.node.nextEpoch()
 		}
-		e, failed := d.wake(activation{ref: ref, epoch: epoch, owned: p.place.Owned, placed: p.place.Owned.Owner != actors.Owner{}, trace: p.cause})
-		if failed != nil {
+		e, failed := d.wake(activation{
+			ref: ref, epoch: epoch, owned: p.place.Owned, placed: p.place.Owned.Owner != actors.Owner{}, early: p.place.Unclaimed, trace: p.cause,
+		})
+		if failed != nil && !p.place.Unclaimed {
 			d.node.cfg.Cluster.Release(ref, p.place.Owned)
 		}
 		return e, failed

@@ -189,6 +189,7 @@ type Node struct {
 	toAll    sync.Mutex // guards toAllPos, and that what goes to all nodes does so in its order
 	toAllPos uint64
 	asks     asks
+	early    early
 	peers    peers
 	away     away
 	out      chan error    // gets why the node was expelled

@@ -117,6 +117,8 @@ func (a *fan) again(m *again) {
 func (n *Node) nodeOp(ctx context.Context, id uint64, op wire.NodeOp) *wire.Answer {
 	a := &wire.Answer{ID: id}
 	switch op := op.(type) {
+	case *wire.RoomHere:
+		a.Moved = !n.hasRoom(ctx, op.Room)
 	case *wire.ClientsList:
 		a.Done = &wire.HubDone{Members: n.localClients(op)}
 	case *wire.ClientsMove:

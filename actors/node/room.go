@@ -26,6 +26,7 @@ type roomActor struct {
 	node   *Node
 	ref    actors.RoomRef
 	epoch  uint64 // of a room that is not kept
+	early  bool   // it began unclaimed
 	kind   actors.Behavior
 	fan    *fan
 	ctx    context.Context // ends when the room leaves memory
@@ -79,13 +80,14 @@ type activation struct {
 	epoch  uint64       // of a room that is not kept
 	owned  actors.Owned // as the cluster has claimed it, or as it fell asleep; zero: to be claimed
 	placed bool         // the cluster has claimed it
+	early  bool         // nobody has claimed it yet, and nothing of it is kept
 	slept  bool         // it goes on where it fell asleep
 	trace  actors.Trace // of what it wakes for, if that is sampled
 }
 
 // startRoom wakes a room.
 func (n *Node) startRoom(a activation) *actor.PID {
-	r := &roomActor{node: n, ref: a.ref, kind: a.kind, epoch: a.epoch, fan: n.fans[n.shardOf(a.ref)], incoming: make(map[uint64]*roomCall)}
+	r := &roomActor{node: n, ref: a.ref, kind: a.kind, epoch: a.epoch, early: a.early, fan: n.fans[n.shardOf(a.ref)], incoming: make(map[uint64]*roomCall)}
 	if n.meters.wait != nil {
 		r.waits.waited = n.meters.waited
 	}
@@ -206,6 +208,8 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 		m.Close(now, msg.why)
 	case moveRoom:
 		r.move(now, msg)
+	case claimedAs:
+		m.Claimed(now, msg.epoch)
 	case retired:
 		r.handedOver()
 		r.lingers()
@@ -282,7 +286,7 @@ func (r *roomActor) handedOver() {
 // start opens the room, once it is this activation's if it is kept.
 func (r *roomActor) start(now time.Time) {
 	if r.store == nil {
-		r.machine.Start(now, room.Loaded{Epoch: r.epoch})
+		r.machine.Start(now, room.Loaded{Epoch: r.epoch, Yields: r.early})
 		return
 	}
 	load := r.store.claim

@@ -117,6 +117,7 @@ type resident struct {
 	pid    *actor.PID   // nil while it sleeps
 	owned  actors.Owned // as the cluster has claimed it, or as it fell asleep; zero if it claims itself
 	placed bool         // the cluster has claimed it
+	early  bool         // nobody has claimed it yet
 
 	nodes   []string // that hold its members, while it sleeps
 	parting *[]any   // what came since lastCall, in order; nil otherwise

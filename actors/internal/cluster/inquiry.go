@@ -109,6 +109,9 @@ func (m *Membership) endInquiry(now time.Time) {
 	}
 	m.reprieve = later(m.reprieve, q.begun.Add(m.cfg.TTL/2))
 	m.serve()
+	v := *m.view
+	v.Excused = m.reprieve
+	m.publish(now, &v)
 }
 
 // noteRefused remembers since when nobody listens at a peer's address.

@@ -55,6 +55,10 @@ type View struct {
 	// may have lost the latest changes, and so may the store of rooms.
 	Data uint64
 
+	// Excused is until when the registry counts as silent for everybody: each
+	// of the others has said that it is for it, or has ended.
+	Excused time.Time
+
 	// Settled is when rooms may be claimed that nobody is known to have. It
 	// lies ahead when the registry's data set is young or was rolled back, so
 	// that owners claim first what they have.

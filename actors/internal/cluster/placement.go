@@ -23,6 +23,9 @@ type Request struct {
 	// Here asks on behalf of another node, which has found that a room that
 	// is nowhere wakes on this one.
 	Here bool
+
+	// Brief says that nothing of the room outlives its activation.
+	Brief bool
 }
 
 // Place says where a room is.
@@ -34,6 +37,11 @@ type Place struct {
 	// Owned is how this node has claimed the room, if Node is this node and
 	// the question was no Peek: it must wake it, and Release it in the end.
 	Owned actors.Owned
+
+	// Unclaimed says that the store is away, and that Node is where the room
+	// starts if no member has it. If that is this node, it wakes the room and
+	// calls Claim.
+	Unclaimed bool
 }
 
 // Members is what Placement needs of an Agent.
@@ -49,6 +57,12 @@ type PlacementConfig struct {
 	Store   actors.Ownership
 	Members Members
 	Log     *slog.Logger
+
+	// Unclaimed lets brief rooms start without being claimed while the registry,
+	// which is where the store is, is silent for every member: see
+	// Place.Unclaimed. Two nodes whose lists differ may then each start one,
+	// until the store is back.
+	Unclaimed bool
 
 	// Concurrency is how many rooms are claimed at the same moment. Zero means
 	// 64.
@@ -95,6 +109,12 @@ func (p *Placement) locate(ctx context.Context, r Request) (Place, error) {
 	target, ok := Rendezvous(view, r.Room)
 	self, _ := view.Find(p.cfg.Self)
 	mine := self.Serves(r.Room) && !self.Draining && (r.Here || target.ID == p.cfg.Self)
+	if p.cfg.Unclaimed && r.Brief && !r.Peek && (mine || ok) && time.Now().Before(view.Excused) {
+		if mine {
+			target = self
+		}
+		return Place{Node: target.ID, Unclaimed: true}, nil
+	}
 	if mine && !r.Peek {
 		return p.claim(ctx, r.Room)
 	}
@@ -133,6 +153,19 @@ func (p *Placement) lives(ctx context.Context, o actors.Owner, asked time.Time) 
 		return false, err
 	}
 	return view.Has(o.Node), nil
+}
+
+// Claim claims a room that this node has started Unclaimed. It blocks until the
+// store has answered, or ctx ends. The place is another node if that has the
+// room: the activation here must end.
+func (p *Placement) Claim(ctx context.Context, room actors.RoomRef) (Place, error) {
+	retry := backoff{}
+	for {
+		place, err := p.claim(ctx, room)
+		if err == nil || !retry.wait(ctx) {
+			return place, err
+		}
+	}
 }
 
 // claim makes this node the owner of a room, or finds who is. An owner of this

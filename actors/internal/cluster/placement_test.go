@@ -415,3 +415,86 @@ func TestRoomsSpreadOverNodes(t *testing.T) {
 		}
 	}, "a", "b", "c")
 }
+
+// TestBriefRoomsStartWhileTheRegistryIsSilentForEverybody, where the rendezvous
+// has them, and no others do. A node that is alone in not hearing the registry
+// starts nothing.
+func TestBriefRoomsStartWhileTheRegistryIsSilentForEverybody(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		ask := func(node string, may bool, r Request) (Place, error) {
+			place := NewPlacement(PlacementConfig{Self: node, Store: p.store, Members: p.agents[node], Log: silentLog, Unclaimed: may})
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			return place.Locate(ctx, r)
+		}
+		p.reg.set("a", true)
+		p.store.down = true
+		time.Sleep(3600 * time.Millisecond) // its lease lasts for 5 s, of which a beat is over
+		if place, err := ask("a", true, Request{Room: board(1), Brief: true}); err == nil {
+			t.Errorf("cut off alone: %+v", place)
+		}
+		p.reg.set("a", false)
+		time.Sleep(2 * time.Second)
+		p.reg.set("", true)
+		time.Sleep(5 * time.Second)
+		where := map[string]int{}
+		for i := range 20 {
+			place, err := ask("a", true, Request{Room: board(i), Brief: true})
+			other, _ := ask("b", true, Request{Room: board(i), Brief: true})
+			if err != nil || !place.Unclaimed || other != place || place.Owned.Epoch != 0 {
+				t.Fatalf("%+v and %+v, %v", place, other, err)
+			}
+			where[place.Node]++
+		}
+		if where["a"] == 0 || where["b"] == 0 {
+			t.Errorf("placed %v", where)
+		}
+		if place, _ := ask("b", true, Request{Room: board(1), Brief: true, Here: true}); place.Node != "b" || !place.Unclaimed {
+			t.Errorf("for another node: %+v", place)
+		}
+		for what, r := range map[string]Request{"kept": {Room: board(1)}, "a peek": {Room: board(1), Brief: true, Peek: true}} {
+			if place, err := ask("a", true, r); err == nil {
+				t.Errorf("%s: %+v", what, place)
+			}
+		}
+		if place, err := ask("a", false, Request{Room: board(1), Brief: true}); err == nil {
+			t.Errorf("where it is not wanted: %+v", place)
+		}
+		p.reg.set("", false)
+		p.store.mu.Lock()
+		p.store.down = false
+		p.store.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		if place, err := ask("a", true, Request{Room: board(1), Brief: true, Here: true}); err != nil || place.Unclaimed || place.Owned.Epoch == 0 {
+			t.Errorf("afterwards: %+v, %v", place, err)
+		}
+	}, "a", "b")
+}
+
+// TestWhatStartedUnclaimedIsClaimedOnce: of two nodes that have it one owns it.
+func TestWhatStartedUnclaimedIsClaimedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		p.store.down = true
+		answers := make(chan Place, 2)
+		for _, node := range []string{"a", "b"} {
+			go func() {
+				place, err := p.at(node).Claim(t.Context(), board(1))
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- place
+			}()
+		}
+		time.Sleep(time.Minute)
+		p.store.mu.Lock()
+		if p.store.calls > 400 {
+			t.Errorf("asked %d times within a minute", p.store.calls)
+		}
+		p.store.down = false
+		p.store.mu.Unlock()
+		first, second := <-answers, <-answers
+		if first.Node != second.Node || (first.Owned.Epoch == 0) == (second.Owned.Epoch == 0) {
+			t.Errorf("%+v and %+v", first, second)
+		}
+	}, "a", "b")
+}

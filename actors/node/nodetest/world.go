@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
@@ -25,6 +26,12 @@ type World struct {
 	faults Faults
 	cut    map[[2]string]bool
 	data   uint64
+
+	away                 bool // what says who owns a room
+	epoch                uint64
+	owned                map[actors.RoomRef]actors.Owned // rooms that were claimed late
+	claimed              []actors.RoomRef                // the same, in order
+	claiming, mostClaims int
 }
 
 // Faults is what happens to batches between nodes, as shares of all of them.
@@ -35,7 +42,7 @@ type Faults struct{ Lose, Double float64 }
 func New(seed uint64) *World {
 	return &World{
 		rand: rand.New(rand.NewPCG(seed, 0)), seats: make(map[string]*Seat),
-		owners: make(map[actors.RoomRef]string), cut: make(map[[2]string]bool), data: 1,
+		owners: make(map[actors.RoomRef]string), owned: make(map[actors.RoomRef]actors.Owned), cut: make(map[[2]string]bool), data: 1,
 	}
 }
 
@@ -53,10 +60,13 @@ type Seat struct {
 	more    *sync.Cond
 	closed  bool
 	done    chan struct{} // closed when the receiver has ended
+	starts  map[actors.RoomRef]string
 }
 
 // Seat returns the place for one more node.
-func (w *World) Seat() *Seat { return &Seat{world: w, more: sync.NewCond(&w.mu)} }
+func (w *World) Seat() *Seat {
+	return &Seat{world: w, more: sync.NewCond(&w.mu), starts: make(map[actors.RoomRef]string)}
+}
 
 // Fault sets what happens to batches from here on.
 func (w *World) Fault(f Faults) {
@@ -86,6 +96,43 @@ func (w *World) Put(room actors.RoomRef, id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.owners[room] = id
+}
+
+// Away takes away what says who owns a room, or brings it back: rooms of which
+// nothing is kept start unclaimed, where w would have them, and others are not
+// found.
+func (w *World) Away(away bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = away
+}
+
+// Start says where one node has a room start while the rest is away.
+func (w *World) Start(by string, room actors.RoomRef, id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seats[by].starts[room] = id
+}
+
+// Owner is the node that has a room, or is to wake it; empty if none is.
+func (w *World) Owner(room actors.RoomRef) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.owners[room]
+}
+
+// Claimed are the rooms that were claimed after they had started, in order.
+func (w *World) Claimed() []actors.RoomRef {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.claimed)
+}
+
+// MostClaims is how many of those claims were under way at a moment.
+func (w *World) MostClaims() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mostClaims
 }
 
 // Kill makes a node vanish for the others, and them for it, as if its process
@@ -120,6 +167,7 @@ func (w *World) dropOwner(id string) {
 	for room, owner := range w.owners {
 		if owner == id {
 			delete(w.owners, room)
+			delete(w.owned, room)
 		}
 	}
 }
@@ -184,6 +232,9 @@ func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.away {
+		return s.whileAway(q)
+	}
 	owner := w.owners[q.Room]
 	if owner != "" && owner == q.Misled {
 		delete(w.owners, q.Room)
@@ -209,13 +260,56 @@ func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, _ actors.Owned) (
 	return actors.Owned{}, fmt.Errorf("%v was not claimed: %w", room, actors.ErrFenced)
 }
 
+// whileAway is Locate while nobody can be asked. mu is held.
+func (s *Seat) whileAway(q node.Query) (node.Place, error) {
+	at := s.starts[q.Room] // as this node alone sees it
+	if at == "" {
+		at = s.world.choose(q.Room)
+	}
+	if q.Here {
+		at = s.peer.ID
+	}
+	if !q.Brief || q.Peek || at == "" {
+		return node.Place{}, actors.Errorf(actors.CodeUnavailable, "nobody can be asked")
+	}
+	return node.Place{Node: at, Unclaimed: true}, nil
+}
+
+// Claim implements node.Cluster.
+func (s *Seat) Claim(ctx context.Context, room actors.RoomRef) (node.Place, error) {
+	w := s.world
+	w.mu.Lock()
+	w.claiming++
+	w.mostClaims = max(w.mostClaims, w.claiming)
+	for w.away {
+		w.mu.Unlock()
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return node.Place{}, ctx.Err()
+		}
+		w.mu.Lock()
+	}
+	defer w.mu.Unlock()
+	w.claiming--
+	w.claimed = append(w.claimed, room)
+	if owner := w.owners[room]; owner != "" && owner != s.peer.ID {
+		return node.Place{Node: owner}, nil
+	}
+	w.owners[room] = s.peer.ID
+	w.epoch = max(w.epoch+1, uint64(time.Now().UnixMicro()))
+	w.owned[room] = actors.Owned{Owner: actors.Owner{Node: s.peer.ID, Nonce: "claimed"}, Epoch: w.epoch}
+	return node.Place{Node: s.peer.ID, Owned: w.owned[room]}, nil
+}
+
 // Release implements node.Cluster.
-func (s *Seat) Release(room actors.RoomRef, _ actors.Owned) {
+func (s *Seat) Release(room actors.RoomRef, o actors.Owned) {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.owners[room] == s.peer.ID {
+	if w.owners[room] == s.peer.ID && w.owned[room] == o {
 		delete(w.owners, room)
+		delete(w.owned, room)
 	}
 }
 
