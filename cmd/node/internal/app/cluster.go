@@ -92,7 +92,7 @@ func (s *server) clusterPart() part {
 			})
 			s.many.cluster, err = cluster.New(cluster.Config{
 				Redis: s.many.redis, Prefix: c.Prefix, Store: s.store, Web: s.advertised(l.Addr()), TLS: s.many.tls,
-				NoRooms: s.cfg.Cluster.Role == "gateway", Lease: s.cfg.Cluster.Lease, Gone: s.many.gone, Logger: s.logger("cluster"),
+				NoRooms: s.cfg.Cluster.Role == "gateway", Lease: s.cfg.Cluster.Lease, Unclaimed: s.cfg.Cluster.StartUnclaimed, Gone: s.many.gone, Logger: s.logger("cluster"),
 			})
 			if err != nil {
 				return errors.Join(err, l.stop(), s.many.redis.Close())

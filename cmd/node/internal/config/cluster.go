@@ -45,6 +45,8 @@ type Cluster struct {
 	Role      string        `key:"role" default:"both" oneof:"both,gateway,rooms" doc:"gateway holds sockets and no rooms; rooms holds rooms and does not listen for clients."`
 	Disperse  int           `key:"disperse" default:"500" min:"1" max:"1000000" doc:"How many clients a node that stops sends to the others each second; more if it would take more than three quarters of stop_within."`
 	Lease     time.Duration `key:"lease" default:"5s" min:"1s" max:"1m" doc:"How long a node that has fallen silent is still counted on. All nodes should have the same."`
+
+	StartUnclaimed bool `key:"start_unclaimed" default:"false" doc:"Let rooms of kinds of which nothing is kept start while Redis is away, for every node. Two nodes may then each start one; when Redis is back one is left, and members of the other go there and lose its state. All nodes should have the same."`
 }
 
 // Check implements settings.Checker. What nodes say without certificates may not

@@ -98,6 +98,42 @@ func TestRedisIsAway(t *testing.T) {
 	l.exactMembers(lobbies, 30*time.Second)
 }
 
+// TestRoomsStartWhileRedisIsAway, if nodes are told that they may: members on
+// all nodes talk, and when Redis is back every room has one owner, nobody has
+// lost a connection and nobody is in a room who is not there. Rooms that last
+// wait.
+func TestRoomsStartWhileRedisIsAway(t *testing.T) {
+	l := newLab(t, 0)
+	for range 3 {
+		l.add("--cluster-start-unclaimed")
+	}
+	l.acquainted(10 * time.Second)
+	l.redis.Kill()
+	lobbies := newCrowd(t, "lobby", rooms, guests, everySay, l.sockets)
+	lobbies.mark()
+	lobbies.flows(30 * time.Second)
+	l.exactMembers(lobbies, 30*time.Second)
+	if l.enters("/hall/kept") {
+		t.Error("a room that lasts has started")
+	}
+	pause(context.Background(), 2*lease)
+	l.redis.Start()
+	l.owned(rooms, 30*time.Second)
+	lobbies.flows(30 * time.Second)
+	lobbies.check()
+	l.exactMembers(lobbies, 30*time.Second)
+	if n, example := lobbies.disconnected(); n > 0 {
+		t.Errorf("%d guests lost their connection, as %s", n, example)
+	}
+	there := 0
+	for _, n := range l.nodes {
+		there += awake(t, n)
+	}
+	if there != rooms {
+		t.Errorf("%d rooms are in memory, want %d", there, rooms)
+	}
+}
+
 // TestRedisIsKilled and comes back with its files.
 func TestRedisIsKilled(t *testing.T) {
 	l := newLab(t, 3)

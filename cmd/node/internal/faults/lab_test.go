@@ -263,6 +263,50 @@ func (l *lab) members(room string) []string {
 	return slices.Sorted(maps.Keys(here))
 }
 
+// acquainted waits until every node has met all the others.
+func (l *lab) acquainted(within time.Duration) {
+	l.t.Helper()
+	l.eventually("nodes have not met", within, func() bool {
+		for _, n := range l.nodes {
+			if strings.Count(n.Log(), `"node joined"`) < len(l.nodes) { // itself included
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// owned waits until so many lobbies have an owner in Redis.
+func (l *lab) owned(want int, within time.Duration) {
+	l.t.Helper()
+	l.eventually(fmt.Sprintf("not %d lobbies have an owner", want), within, func() bool {
+		return l.redis.Do("KEYS", "parlor:{lobby/*}:own") == fmt.Sprintf("*%d", want)
+	})
+}
+
+func (l *lab) eventually(what string, within time.Duration, ok func() bool) {
+	l.t.Helper()
+	for deadline := time.Now().Add(within); !ok(); pause(context.Background(), 20*time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Fatalf("after %v %s", within, what)
+		}
+	}
+}
+
+// enters reports whether a client is let into a room within a few seconds.
+func (l *lab) enters(room string) bool {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(l.t.Context(), 3*time.Second)
+	defer cancel()
+	client, err := transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = client.Connect(ctx, room, map[string]string{"name": "guest"})
+	return err == nil
+}
+
 func waitStatus(t *testing.T, n *fleet.Node, want int) {
 	t.Helper()
 	if status, err := n.Wait(20 * time.Second); err != nil || status != want {
