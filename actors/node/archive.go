@@ -121,11 +121,20 @@ func (a *archive) load(owned actors.Owned, of actors.Trace) (room.Loaded, error)
 	return l, nil
 }
 
-// reload is load for a room that has hibernated.
+// reload is load for a room that has hibernated. If the store was rolled back
+// meanwhile, the room is claimed as another activation.
 func (a *archive) reload() (room.Loaded, error) {
 	wake, of := a.node.tracing.startOrBegin(a.cause, "wake", attribute.String("parlor.room", a.ref.String()))
 	since := time.Now()
 	loaded, err := a.load(a.owned, of)
+	if errors.Is(err, actors.ErrFenced) || err == nil && !loaded.Rested() {
+		var owned actors.Owned
+		ctx, cancel := context.WithTimeout(a.node.ctx, claimPatience)
+		if owned, err = a.claimBack(ctx, a.owned); err == nil {
+			loaded, err = a.load(owned, of)
+		}
+		cancel()
+	}
 	record(a.node.meters.wake, of, since)
 	end(wake, err)
 	return loaded, err
@@ -187,20 +196,9 @@ func (a *archive) reclaim(o actors.Owned, done func(actors.Owned, error)) {
 		case <-n.ctx.Done():
 			return
 		}
-		var owned actors.Owned
-		err := n.again(n.ctx, func(ctx context.Context) (err error) {
-			if a.placed {
-				owned, err = n.cfg.Cluster.Reclaim(ctx, a.ref, o)
-			} else {
-				owned, err = n.store.Claim(ctx, a.ref, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
-			}
-			return err
-		})
+		owned, err := a.claimBack(n.ctx, o)
 		switch {
 		case err == nil:
-			a.mu.Lock()
-			a.owned = owned
-			a.mu.Unlock()
 			if owned.Generation != o.Generation || owned.Sequence != o.Sequence {
 				n.counts.repairs.Add(1)
 			}
@@ -213,6 +211,24 @@ func (a *archive) reclaim(o actors.Owned, done func(actors.Owned, error)) {
 			done(owned, err)
 		}
 	})
+}
+
+// claimBack is reclaim, and blocks until it is known.
+func (a *archive) claimBack(ctx context.Context, o actors.Owned) (owned actors.Owned, err error) {
+	err = a.node.again(ctx, func(ctx context.Context) (err error) {
+		if a.placed {
+			owned, err = a.node.cfg.Cluster.Reclaim(ctx, a.ref, o)
+		} else {
+			owned, err = a.node.store.Claim(ctx, a.ref, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+		}
+		return err
+	})
+	if err == nil {
+		a.mu.Lock()
+		a.owned = owned
+		a.mu.Unlock()
+	}
+	return owned, err
 }
 
 // schedule sets when the room is to be woken, if the store takes it.

@@ -3,7 +3,9 @@ package node_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
@@ -25,7 +27,6 @@ func TestALivingRoomGivesBackWhatRedisHasLost(t *testing.T) {
 			t.Cleanup(func() { _ = store.Close() })
 			cfg := node.Config{Kinds: []actors.Behavior{minuteRooms(&ledger{})}, Store: store}
 			n, stop := run(t, cfg)
-			defer stop()
 			ada := connect(t, n)
 			id := ada.enter("/minutes/may", "")
 			say := func(i int) {
@@ -59,6 +60,10 @@ func TestALivingRoomGivesBackWhatRedisHasLost(t *testing.T) {
 			offset := events[2][strings.LastIndex(events[2], ",")+1 : len(events[2])-1]
 			pid := string(ada.find(actors.PacketConnect, "/minutes/may", "sid")[0].Data)
 			pid = pid[strings.Index(pid, `"pid":`)+6 : len(pid)-1]
+			stop()
+			if owner, err := store.Owner(t.Context(), may); err != nil || owner != (actors.Owner{}) {
+				t.Errorf("the room is still %v's, %v", owner, err)
+			}
 			next, end := run(t, cfg)
 			defer end()
 			again := connect(t, next)
@@ -84,7 +89,7 @@ func TestRoomsLookAfterWhatTheyHaveStoredWhenTheClusterWasRolledBack(t *testing.
 	kinds := []actors.Behavior{tallies(actors.KindConfig{}, nil)}
 	w, nodes := many(t, 2, node.Config{Kinds: kinds, Store: store})
 	rewind := store.Mark()
-	const rooms = 150 // more than are looked after at once
+	const rooms = 600 // more than are looked after at once, unless there are many processors
 	for i := range rooms {
 		w.Put(actors.RoomRef{Kind: "tally", ID: fmt.Sprint(i)}, nodes[i%2].ID())
 		ask(t, nodes[0], fmt.Sprint(i), "count", "x")
@@ -124,5 +129,82 @@ func TestARoomIsNotGivenBackToAStoreInWhichAnotherHasIt(t *testing.T) {
 	}
 	if got := first.Stats().Repairs; got != 0 {
 		t.Errorf("%d repairs", got)
+	}
+}
+
+// TestARoomThatSleptWakesAsARolledBackStoreHasIt: there is nothing in memory to
+// give back, and its members are told.
+func TestARoomThatSleptWakesAsARolledBackStoreHasIt(t *testing.T) {
+	for name, mark := range map[string]int{"before the claim": 0, "before the last call": 1} {
+		t.Run(name, func(t *testing.T) {
+			var woken atomic.Int64
+			store := memory.New(memory.Config{})
+			n := start(t, node.Config{Kinds: []actors.Behavior{dozers(20*time.Millisecond, &ledger{}, &woken)}, Store: store})
+			marks := []func(){store.Mark()}
+			p := connect(t, n)
+			p.enter("/dozer/1", "")
+			call := func(k int) { p.send(actors.PacketEvent, "/dozer/1", `["call","p"]`, uint64(k)) }
+			call(1)
+			p.await(actors.PacketAck, "/dozer/1", "[1]")
+			marks = append(marks, store.Mark())
+			call(2)
+			p.await(actors.PacketAck, "/dozer/1", "[2]")
+			until(t, "it sleeps", func() bool { return asleep(n) == 1 })
+			marks[mark]()
+			call(3)
+			until(t, "an answer, or the end", func() bool { return len(p.find(actors.PacketAck, "/dozer/1", "")) > 2 || p.reason() != "" })
+			if acks := p.find(actors.PacketAck, "/dozer/1", ""); len(acks) > 2 {
+				t.Errorf("it is answered %s", acks[2].Data)
+			}
+			q := connect(t, n)
+			q.enter("/dozer/1", "")
+			q.send(actors.PacketEvent, "/dozer/1", `["call","p"]`, 1)
+			q.await(actors.PacketAck, "/dozer/1", fmt.Sprintf("[%d]", mark+1))
+		})
+	}
+}
+
+// TestMembersEverywhereFollowARoomThatWakesAsARolledBackStoreHasIt: also one
+// on another node, which sends nothing.
+func TestMembersEverywhereFollowARoomThatWakesAsARolledBackStoreHasIt(t *testing.T) {
+	var woken atomic.Int64
+	store := memory.New(memory.Config{})
+	w, nodes := many(t, 2, node.Config{Kinds: []actors.Behavior{dozers(20*time.Millisecond, &ledger{}, &woken)}, Store: store})
+	w.Put(dozerRoom("1"), nodes[0].ID())
+	bob, ada := connect(t, nodes[0]), connect(t, nodes[1])
+	ada.enter("/dozer/1", "")
+	bob.enter("/dozer/1", "")
+	rewind := store.Mark()
+	call := func(p *peer, id uint64) { p.send(actors.PacketEvent, "/dozer/1", `["call","p"]`, id) }
+	call(bob, 1)
+	bob.await(actors.PacketAck, "/dozer/1", "[1]")
+	until(t, "it sleeps", func() bool { return asleep(nodes...) == 1 })
+	rewind()
+	call(bob, 2)
+	until(t, "both have followed it", func() bool {
+		return nodes[0].Stats().Joins[node.JoinedFollowed]+nodes[1].Stats().Joins[node.JoinedFollowed] == 2
+	})
+}
+
+// TestARoomThatWasTakenWhileItSleptIsLeftToWhoHasIt: its members are told.
+func TestARoomThatWasTakenWhileItSleptIsLeftToWhoHasIt(t *testing.T) {
+	var woken atomic.Int64
+	store := memory.New(memory.Config{})
+	kinds := []actors.Behavior{dozers(20*time.Millisecond, &ledger{}, &woken)}
+	first, second := start(t, node.Config{Kinds: kinds, Store: store}), start(t, node.Config{Kinds: kinds, Store: store})
+	p, passive, q := connect(t, first), connect(t, first), connect(t, second)
+	call := func(p *peer, id uint64) { p.send(actors.PacketEvent, "/dozer/1", `["call","p"]`, id) }
+	p.enter("/dozer/1", "")
+	passive.enter("/dozer/1", "")
+	call(p, 1)
+	p.await(actors.PacketAck, "/dozer/1", "[1]")
+	until(t, "it sleeps", func() bool { return asleep(first) == 1 })
+	q.enter("/dozer/1", "") // the second takes the first for dead
+	call(q, 1)
+	q.await(actors.PacketAck, "/dozer/1", "[2]")
+	call(p, 2)
+	until(t, "both are told", func() bool { return p.reason() != "" && passive.reason() != "" })
+	if acks := p.find(actors.PacketAck, "/dozer/1", ""); len(acks) > 1 {
+		t.Errorf("it is answered %s", acks[1].Data)
 	}
 }

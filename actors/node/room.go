@@ -82,6 +82,7 @@ type activation struct {
 	placed bool         // the cluster has claimed it
 	early  bool         // nobody has claimed it yet, and nothing of it is kept
 	slept  bool         // it goes on where it fell asleep
+	nodes  []string     // that hold its members, if it slept
 	trace  actors.Trace // of what it wakes for, if that is sampled
 }
 
@@ -97,7 +98,7 @@ func (n *Node) startRoom(a activation) *actor.PID {
 		r.store = &archive{node: n, ref: a.ref, owned: a.owned, cause: a.trace, placed: a.placed}
 	}
 	if a.slept {
-		r.paused = &pause{waking: true}
+		r.paused = &pause{waking: true, nodes: a.nodes}
 	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
 		actor.WithMailbox(actor.Unbounded(&r.waits))))
@@ -153,6 +154,12 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 			break
 		}
 		r.node.log.Error("room could not be claimed", "room", r.ref.String(), "error", msg.err)
+		var held *actors.HeldError
+		if errors.As(msg.err, &held) { // while it slept: its members go there
+			for _, name := range msg.loaded.Slept {
+				r.Deliver(name, &wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: held.Epoch, Confirm: true})
+			}
+		}
 		why := actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again")
 		if errors.Is(msg.err, errRoomTooLarge) {
 			why = actors.Errorf(actors.CodeTooLarge, "the room is larger than may be loaded")
@@ -289,12 +296,13 @@ func (r *roomActor) start(now time.Time) {
 		r.machine.Start(now, room.Loaded{Epoch: r.epoch, Yields: r.early})
 		return
 	}
-	load := r.store.claim
+	load, slept := r.store.claim, []string(nil)
 	if r.paused != nil {
-		load = r.store.reload
+		load, slept = r.store.reload, r.paused.nodes
 	}
 	r.store.then(func() {
 		loaded, err := load()
+		loaded.Slept = slept
 		r.node.send(r.self, claimed{loaded, err})
 	})
 }

@@ -40,7 +40,7 @@ type (
 type pause struct {
 	waking bool
 	owned  actors.Owned // as the room was when it fell asleep
-	nodes  []string     // that hold its members then
+	nodes  []string     // that hold, or held, its members then
 	stash  []any        // what came meanwhile, in order
 }
 
@@ -103,9 +103,13 @@ func (r *roomActor) resume(ctx actor.Context, now time.Time) {
 	}
 	r.paused = nil
 	for i, msg := range p.stash {
-		if r.paused != nil { // it falls asleep again
+		switch _, event := msg.(*wire.Event); {
+		case r.paused != nil: // it falls asleep again
 			r.paused.stash = append(r.paused.stash, p.stash[i:]...)
 			return
+		case event && r.machine.Retired(): // its sender was told nothing
+			r.node.sendBack(&roomBound{room: r.ref, msg: msg})
+			continue
 		}
 		r.take(ctx, msg, now)
 	}
@@ -164,7 +168,7 @@ func (d *directory) post(ref actors.RoomRef, e *resident, msg any) {
 		return
 	case e.pid == nil:
 		d.node.asleep.Add(-1)
-		e.pid = d.node.startRoom(activation{ref: ref, kind: d.node.kinds[ref.Kind], owned: e.owned, placed: e.placed, slept: true})
+		e.pid = d.node.startRoom(activation{ref: ref, kind: d.node.kinds[ref.Kind], owned: e.owned, placed: e.placed, slept: true, nodes: e.nodes})
 		e.nodes = nil
 	}
 	d.node.send(e.pid, d.node.tracing.posted(msg))

@@ -135,6 +135,37 @@ func TestAgentsSeeWhoComesAndGoes(t *testing.T) {
 	})
 }
 
+// TestAgentsTellOfAnotherDataSet: what is kept there may have lost something.
+func TestAgentsTellOfAnotherDataSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t)
+		defer c.endAll()
+		a, b := c.start("a"), c.start("b")
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		for len(a.changes) > 0 || len(b.changes) > 0 {
+			select {
+			case <-a.changes:
+			case <-b.changes:
+			}
+		}
+		was := a.View()
+		c.reg.Memory.mu.Lock()
+		c.reg.Memory.tick = 1 // a data set of before
+		c.reg.Memory.mu.Unlock()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for _, r := range []*running{a, b} {
+			if len(r.changes) != 1 {
+				t.Fatalf("%d changes are told", len(r.changes))
+			}
+			if v := <-r.changes; v.Data == was.Data || len(v.Members) != 2 || !v.Settled.After(time.Now()) {
+				t.Errorf("told of %+v, was %+v", v, was)
+			}
+		}
+	})
+}
+
 func TestAnAgentThatIsCutOffEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t)

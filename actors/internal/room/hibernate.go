@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 )
 
 // keySleep is where a room that hibernates stores what is not part of its
@@ -157,11 +158,25 @@ func (m *Machine) hibernate() {
 	m.effect.Hibernate(m.journal.owned, nodes)
 }
 
+// of reports whether a room that is owned as o is as it was when it fell asleep.
+func (st *storedSleep) of(o actors.Owned) bool {
+	return st != nil && st.Epoch == o.Epoch && st.Sequence == o.Sequence
+}
+
+// leaveBehind says to nodes that the activation which they have heard is over:
+// the store was rolled back while it slept. Members' connections come to this
+// one.
+func (m *Machine) leaveBehind(nodes []string) {
+	for _, name := range nodes {
+		m.effect.Deliver(name, &wire.Deliver{Room: m.cfg.Ref, Namespace: m.namespace, Epoch: m.epoch, Confirm: true})
+	}
+}
+
 // wakeUp takes up the life of the activation where hibernate left it, if s is
 // of the same activation and nothing has been stored since.
 func (m *Machine) wakeUp(s *stored) {
 	st := s.sleep
-	if st == nil || st.Epoch != m.journal.owned.Epoch || st.Sequence != m.journal.owned.Sequence {
+	if !st.of(m.journal.owned) {
 		return
 	}
 	m.sleep.woken = true

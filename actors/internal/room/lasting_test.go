@@ -55,6 +55,11 @@ func TestTheCommandsOfAnAnonymousMemberAreForgottenWithItsSeat(t *testing.T) {
 	if len(w.kept.area(areaCommand)) != 0 {
 		t.Errorf("stored: %v", w.kept.area(areaCommand))
 	}
+	for _, e := range w.m.whole() {
+		if strings.HasPrefix(e.Key, areaCommand) {
+			t.Errorf("%s would be given back to a store that has lost something", e.Key)
+		}
+	}
 }
 
 func TestACommandWhoseLateAnswerWasLostIsNotRunAgain(t *testing.T) {

@@ -55,6 +55,22 @@ type Loaded struct {
 	// zero Owned is a room of which nothing is kept. The machine owns Entries.
 	Owned   actors.Owned
 	Entries []actors.Entry
+
+	// Slept lists the nodes that hold members of the room, if it fell asleep.
+	// They are told if it cannot go on where it did.
+	Slept []string
+}
+
+// Rested reports whether a room that fell asleep goes on as the same
+// activation: the store has it as it was then.
+func (l Loaded) Rested() bool {
+	for _, e := range l.Entries {
+		if e.Key == keySleep {
+			var s stored
+			return s.parseSleep(e.Value) == nil && s.sleep.of(l.Owned)
+		}
+	}
+	return false
 }
 
 // Start begins to open the room. What arrives before it is open, also before
@@ -73,6 +89,9 @@ func (m *Machine) Start(now time.Time, l Loaded) {
 		if m.journal.lasts && m.resumes() {
 			m.history.tag = m.cfg.NewID()
 			m.history.tag = m.history.tag[max(0, len(m.history.tag)-6):]
+		}
+		if len(l.Slept) > 0 && !l.Rested() {
+			m.leaveBehind(l.Slept)
 		}
 		s, err := parseStored(l.Entries)
 		if err != nil {

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,29 @@ func TestARoomOfWhichNothingIsStoredStoresNothingWhenItIsRechecked(t *testing.T)
 	}
 }
 
+func TestWhatIsGivenBackIsEverything(t *testing.T) {
+	w := newWorld(t, ringer(func(*ringing, *actors.Turn, string) {}, resumable(actors.KindConfig{})))
+	w.kept = &kept{entries: map[string]string{"f/bygone/x": "1"}}
+	w.kept.mark()
+	w.kept.entries["f/bygone/y"] = "2" // a field that the kind does not have
+	w.begin()
+	w.user = "ada"
+	a := w.join()
+	a.send(`["set","soon",60,{"$parlor":{"cid":"c1"}}]`)
+	a.leave(actors.ReasonTransportClosed)
+	w.join()
+	was := maps.Clone(w.kept.entries)
+	if len(w.kept.area(areaAlarm)) != 1 || len(w.kept.area(areaCommand)) != 1 || len(w.kept.area(areaSeat)) != 2 {
+		t.Fatalf("stored: %v", was)
+	}
+	w.kept.rollBack(0)
+	w.m.Recheck(w.now)
+	w.settle()
+	if !maps.Equal(w.kept.entries, was) {
+		t.Errorf("given back is %v, was %v", w.kept.entries, was)
+	}
+}
+
 func TestARoomThatIsDestroyedIsGoneThoughItsStoreWasRolledBack(t *testing.T) {
 	s := booking()
 	s.on["end"] = func(_ *hall, t *actors.Turn, _ actors.Args) (any, error) { t.Destroy(); return "ended", nil }
@@ -104,7 +128,11 @@ func TestARoomThatWasRepairedHibernatesUnnoticed(t *testing.T) {
 		t.Fatalf("%d repairs, asleep: %v; %q", w.kept.repairs, w.kept.asleep, w.take())
 	}
 	w.take()
+	epoch := w.m.epoch
 	a.send(`["keep","third"]`)
+	if w.m.epoch != epoch {
+		t.Errorf("it wakes in epoch %d, of which no node has heard, after %d", w.m.epoch, epoch)
+	}
 	if log := strings.Join(w.items(), "\n"); strings.Contains(log, "mirror") || strings.Contains(log, "admit") || !strings.Contains(log, "reply a") {
 		t.Errorf("on waking: %s", log)
 	}
@@ -133,5 +161,34 @@ func TestARoomThatIsTooLargeToBeGivenBackIsGivenUp(t *testing.T) {
 	a.send(`["keep","third"]`)
 	if log := strings.Join(w.take(), "\n"); !strings.Contains(log, "retire") || w.kept.repairs > 0 {
 		t.Errorf("%s; %d repairs", log, w.kept.repairs)
+	}
+}
+
+// TestARoomThatStartsAgainIsGivenBackOnceItIsOpen: until then somebody who has
+// left is in the store only, so that the hook Left is told.
+func TestARoomThatStartsAgainIsGivenBackOnceItIsOpen(t *testing.T) {
+	var got []string
+	w := newWorld(t, panicking(&got).behavior(resumable(actors.KindConfig{})))
+	w.kept = &kept{entries: make(map[string]string)}
+	w.kept.mark()
+	w.begin()
+	a, b := w.join(), w.join()
+	a.send(`["set","x",1]`)
+	w.kept.rollBack(0)
+	w.kept.slow = true
+	w.panics(a, faultLimit)
+	b.leave(actors.ReasonClientLeft)
+	w.take()
+	w.m.Recheck(w.now)
+	w.expect("reclaim")
+	w.commit()
+	w.expect()
+	w.advance(time.Second)
+	w.commit()
+	w.settle()
+	w.kept.slow = false
+	w.settle()
+	if w.kept.repairs != 1 || w.kept.entries[fieldKey("notes", "x")] == "" || len(w.kept.area(areaSeat)) != 1 {
+		t.Errorf("%d repairs; stored %v", w.kept.repairs, w.kept.entries)
 	}
 }
