@@ -1,14 +1,19 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/actors/node/nodetest"
 	"github.com/parlor-rooms/parlor/actors/store/memory"
 	"github.com/parlor-rooms/parlor/actors/store/redis"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
@@ -206,5 +211,98 @@ func TestARoomThatWasTakenWhileItSleptIsLeftToWhoHasIt(t *testing.T) {
 	until(t, "both are told", func() bool { return p.reason() != "" && passive.reason() != "" })
 	if acks := p.find(actors.PacketAck, "/dozer/1", ""); len(acks) > 1 {
 		t.Errorf("it is answered %s", acks[1].Data)
+	}
+}
+
+// claiming is a seat whose cluster claims rooms in a store, as the real one does.
+type claiming struct {
+	*nodetest.Seat
+	store *memory.Store
+
+	mu       sync.Mutex // guards the following
+	self     string
+	released []actors.Owned
+}
+
+func (c *claiming) Join(ctx context.Context, self node.Peer, changed func(node.View), lost func(error)) error {
+	c.self = self.ID
+	return c.Seat.Join(ctx, self, changed, lost)
+}
+
+func (c *claiming) Locate(ctx context.Context, q node.Query) (node.Place, error) {
+	p, err := c.Seat.Locate(ctx, q)
+	if err == nil && p.Node == c.self && !q.Peek {
+		p.Owned, err = c.store.Claim(ctx, q.Room, actors.Claim{Owner: actors.Owner{Node: c.self, Nonce: fmt.Sprint("n", rand.Uint64())}})
+	}
+	return p, err
+}
+
+func (c *claiming) Reclaim(ctx context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error) {
+	return c.store.Claim(ctx, room, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+}
+
+func (c *claiming) Release(room actors.RoomRef, o actors.Owned) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.released = append(c.released, o)
+	_ = c.store.Release(context.Background(), room, o)
+}
+
+// logged is what was logged.
+type logged struct {
+	mu   sync.Mutex // guards the following
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// TestARoomThatTheClusterHasClaimedIsClaimedBackThroughIt: it is released as it
+// is owned then; and where another has claimed it since the store was rolled
+// back, that is counted and said.
+func TestARoomThatTheClusterHasClaimedIsClaimedBackThroughIt(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		t.Run(fmt.Sprint("taken: ", taken), func(t *testing.T) {
+			store := memory.New(memory.Config{})
+			seat := &claiming{Seat: nodetest.New(1).Seat(), store: store}
+			log := &logged{}
+			n, stop := run(t, node.Config{
+				Kinds: []actors.Behavior{tallies(actors.KindConfig{}, nil)}, Store: store, Cluster: seat, Carrier: seat,
+				Logger: slog.New(slog.NewTextHandler(log, nil)),
+			})
+			rewind := store.Mark()
+			ask(t, n, "1", "count", "x")
+			rewind()
+			room := actors.RoomRef{Kind: "tally", ID: "1"}
+			if taken {
+				if _, err := store.Claim(t.Context(), room, actors.Claim{Owner: actors.Owner{Node: "other", Nonce: "1"}}); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if err := n.Call(ctx, room, "count", "x", nil); err == nil {
+					t.Error("it counts, and is another's")
+				}
+			} else if got := ask(t, n, "1", "count", "x"); got != 2 {
+				t.Errorf("counted %d", got)
+			}
+			stop()
+			s := n.Stats()
+			if said := strings.Contains(log.String(), "rollback_divergence"); said != taken || s.Divergences > 0 != taken || s.Repairs > 0 == taken {
+				t.Errorf("%d divergences, %d repairs; said: %v", s.Divergences, s.Repairs, said)
+			}
+			if owner, err := store.Owner(t.Context(), room); !taken && (err != nil || owner != (actors.Owner{})) {
+				t.Errorf("the room is still %v's, %v; released were %v", owner, err, seat.released)
+			}
+		})
 	}
 }

@@ -95,6 +95,7 @@ type ground struct {
 	replica *testenv.Redis // takes the place of redis; nil: redis is started again
 	saved   time.Time      // when the last snapshot was begun
 	losses  []window
+	owed    *time.Time // from when on Redis may have lost what the server has, and may not have given back yet; nil: nothing
 }
 
 // window is from when to when a change may have been acknowledged and lost.
@@ -131,7 +132,9 @@ func (g *ground) snapshot() {
 	}
 }
 
-// breaks kills Redis, and the server if it should, and brings both back.
+// breaks kills Redis, and the server if it should, and brings both back. What
+// Redis loses while the server lives is lost only if that dies too, before it
+// has given it back and Redis has kept it.
 func (g *ground) breaks(server bool) {
 	g.t.Helper()
 	if server && g.rnd.IntN(2) == 0 {
@@ -147,16 +150,15 @@ func (g *ground) breaks(server bool) {
 	} else {
 		g.redis.Start()
 	}
-	back := time.Now()
-	switch g.keeps {
-	case keepsMost:
-		g.losses = append(g.losses, window{killed.Add(-lastSeconds), back})
-	case keepsSnapshots:
-		g.losses = append(g.losses, window{g.saved, back})
-	case keepsNothing:
-		g.losses = append(g.losses, window{time.Time{}, back})
+	from := map[keeps]time.Time{keepsMost: killed.Add(-lastSeconds), keepsSnapshots: g.saved}[g.keeps]
+	if g.keeps != keepsAll && (g.owed == nil || from.Before(*g.owed)) {
+		g.owed = &from
 	}
 	if server {
+		if g.owed != nil {
+			g.losses = append(g.losses, window{*g.owed, time.Now()})
+			g.owed = nil
+		}
 		start(g.t, g.server)
 	}
 }
