@@ -55,6 +55,9 @@ func TestTheCommandsOfAnAnonymousMemberAreForgottenWithItsSeat(t *testing.T) {
 	if len(w.kept.area(areaCommand)) != 0 {
 		t.Errorf("stored: %v", w.kept.area(areaCommand))
 	}
+	if w.m.commands != 0 || w.m.commandBytes != 0 {
+		t.Errorf("%d commands of %d bytes are remembered", w.m.commands, w.m.commandBytes)
+	}
 	for _, e := range w.m.whole() {
 		if strings.HasPrefix(e.Key, areaCommand) {
 			t.Errorf("%s would be given back to a store that has lost something", e.Key)

@@ -176,6 +176,7 @@ func (m *Machine) forgetSeat(mem *member) []actors.Entry {
 			}
 		}
 		m.commands -= len(mem.commands.byID)
+		mem.commands.count(-mem.commands.bytes)
 		mem.commands.byID = nil
 		delete(m.subjects, mem.commands.subject)
 	}
