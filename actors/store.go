@@ -173,8 +173,8 @@ const (
 // The most that a batch may hold that has Replace set: a whole room. It may
 // keep the store busy for a moment.
 const (
-	MaxReplaceEntries = 250_000
-	MaxReplaceBytes   = 64 << 20 // keys and values
+	MaxReplaceEntries = 200_000
+	MaxReplaceBytes   = 128 << 20 // keys and values
 )
 
 // Limits of the rest.

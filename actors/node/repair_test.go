@@ -306,3 +306,28 @@ func TestARoomThatTheClusterHasClaimedIsClaimedBackThroughIt(t *testing.T) {
 		})
 	}
 }
+
+// unreadable is a store that fails to load a room once.
+type unreadable struct {
+	*memory.Store
+	fails atomic.Bool
+}
+
+func (s *unreadable) Load(ctx context.Context, room actors.RoomRef, o actors.Owned, each func(string, []byte) error) error {
+	if s.fails.CompareAndSwap(true, false) {
+		return actors.ErrMalformed
+	}
+	return s.Store.Load(ctx, room, o, each)
+}
+
+func TestAnEventThatCannotWakeItsRoomIsSentBack(t *testing.T) {
+	var woken atomic.Int64
+	store := &unreadable{Store: memory.New(memory.Config{})}
+	_, nodes := many(t, 1, node.Config{Kinds: []actors.Behavior{dozers(20*time.Millisecond, &ledger{}, &woken)}, Store: store})
+	p := connect(t, nodes[0])
+	p.enter("/dozer/1", "")
+	until(t, "it sleeps", func() bool { return asleep(nodes[0]) == 1 })
+	store.fails.Store(true)
+	p.send(actors.PacketEvent, "/dozer/1", `["call","p"]`, 1)
+	p.await(actors.PacketAck, "/dozer/1", "[1]") // of the next activation, to which it was sent again
+}
