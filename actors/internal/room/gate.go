@@ -115,7 +115,7 @@ func (m *Machine) lose() {
 func (m *Machine) full() bool {
 	g := &m.gate
 	return g.turns >= gateTurns || g.bytes+m.journal.bytes >= gateBytes ||
-		m.journal.flight != nil && m.now.Sub(m.journal.since) >= gatePatience
+		(m.journal.flight != nil || m.journal.repair.busy()) && m.now.Sub(m.journal.since) >= gatePatience
 }
 
 // park runs f, a turn that is not refused, when the gate takes it.

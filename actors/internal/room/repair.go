@@ -29,7 +29,9 @@ type repair struct {
 func (r *repair) busy() bool { return r.asked || r.due }
 
 func (m *Machine) reclaim() {
-	m.journal.repair.asked = true
+	if m.journal.repair.asked = true; m.journal.flight == nil {
+		m.journal.since = m.now
+	}
 	m.effect.Reclaim(m.journal.owned)
 }
 

@@ -71,6 +71,23 @@ func TestNothingIsGivenBackWhereNothingIsLost(t *testing.T) {
 	}
 }
 
+func TestARecheckWithoutAnswerClosesTheGateAfterAWhile(t *testing.T) {
+	w, a := lossy(t, booking(), actors.KindConfig{})
+	w.kept.slow = true
+	w.m.Recheck(w.now)
+	a.send(`["keep","third"]`)
+	w.advance(gatePatience)
+	a.send(`["keep","fourth"]`)
+	if log := strings.Join(w.take(), "\n"); !strings.Contains(log, `#4 [{"error":{"code":"unavailable"`) {
+		t.Error(log)
+	}
+	w.commit()
+	w.commit()
+	if log := strings.Join(w.take(), "\n"); !strings.Contains(log, `#3 ["third"]`) {
+		t.Error(log)
+	}
+}
+
 func TestARoomOfWhichNothingIsStoredStoresNothingWhenItIsRechecked(t *testing.T) {
 	w := newWorld(t, booking().behavior(actors.KindConfig{}))
 	w.kept = &kept{entries: make(map[string]string)}
