@@ -122,6 +122,40 @@ func TestClientsOfARoomSeeOneOrderOfTurns(t *testing.T) {
 	t.Logf("the store's calls met %v", store.Met())
 }
 
+// TestClientsOfARoomSeeOneOrderOfTurnsThoughTheStoreIsRolledBack: again and
+// again, to moments that are drawn, while its calls meet faults. The rooms'
+// owner lives and gives back what was lost.
+func TestClientsOfARoomSeeOneOrderOfTurnsThoughTheStoreIsRolledBack(t *testing.T) {
+	seed := drawSeed(t)
+	rnd := rand.New(rand.NewPCG(seed, math.MaxUint64))
+	store := storetest.WithFaults(memory.New(memory.Config{}), faults(seed))
+	histories := make(chan *history, 1)
+	var asking sync.WaitGroup
+	t.Cleanup(asking.Wait)
+	url := serveOver(t, store)
+	asking.Go(func() { histories <- testify(t, seed, "read", 20*time.Millisecond, url) })
+	for marks := 0; ; {
+		select {
+		case h := <-histories:
+			h.expect(t, porcupine.Ok)
+			if t.Logf("the store's calls met %v", store.Met()); store.Met()["rewind"] == 0 {
+				t.Error("the store was not rolled back: nothing is shown")
+			}
+			return
+		case <-time.After(time.Duration(rnd.IntN(20)) * time.Millisecond):
+		}
+		if marks == 0 || rnd.IntN(3) > 0 {
+			store.Mark()
+			marks++
+			continue
+		}
+		store.Settle(t.Context()) // what was sent to the store of before does not reach the other
+		n := max(0, marks-1-rnd.IntN(5))
+		store.Rewind(n)
+		marks = n + 1
+	}
+}
+
 // TestTwoOwnersAreOneRoom: two nodes take each other for dead and the rooms
 // from each other, again and again. What is acknowledged by either is still
 // explained by one turn after the other, in rooms that write something before
