@@ -86,6 +86,10 @@ bench-nodes: ## what a delivery costs over two nodes, against one and against So
 	@mkdir -p bin && go build -o bin/compare ./cmd/node/internal/fleet/compare
 	taskset -c 1 ./bin/compare $(ARGS)
 
+.PHONY: bench-stores
+bench-stores: deps ## what group commit is worth, what waking a room costs, and one that hibernates: docs/results/commit.txt, and tables
+	@.ci/bench-stores docs/results/commit.txt
+
 .PHONY: fmt
 fmt: ## gofmt everything in place
 	gofmt -s -w $(SOURCES)

@@ -167,6 +167,7 @@ type Node struct {
 	store    actors.Store
 	house    *house
 	loads    *loads
+	apart    bool // room.Config.Apart: set by benchmarks, before there is a room
 	meters   meters
 	counts   counts
 	tracing  *tracing

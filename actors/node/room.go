@@ -111,7 +111,7 @@ func (r *roomActor) newMachine() *room.Machine {
 		Ref: r.ref, Behavior: r.kind, Begin: r.node.house.begin, Authenticates: r.node.cfg.Authenticator != nil,
 		Log:  r.node.log.With(slog.String("room", r.ref.String())),
 		Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), NewID: newID, Effects: r, Follows: r.node.clustered(),
-		MaxBytes: r.node.cfg.MaxRoomBytes,
+		MaxBytes: r.node.cfg.MaxRoomBytes, Apart: r.node.apart,
 	})
 }
 

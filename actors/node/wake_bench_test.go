@@ -94,16 +94,37 @@ func BenchmarkWake(b *testing.B) {
 	}
 }
 
+// oneByOne is a store whose appends wait for each other: no two of them share
+// an fsync.
+type oneByOne struct {
+	actors.Store
+	mu sync.Mutex
+}
+
+func (s *oneByOne) Append(ctx context.Context, ref actors.RoomRef, b *actors.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Store.Append(ctx, ref, b)
+}
+
 // BenchmarkAcknowledge is how long a call takes that changes 100 bytes, until
-// they are stored: of rooms with as many calls under way at once, which share
-// batches. calls=1 is the control: each batch holds one change.
+// they are stored, of rooms with as many calls under way at once: with group
+// commit, and with what it is measured against. There each turn is a batch of
+// its own, and one append of all rooms is on its way at a time.
 func BenchmarkAcknowledge(b *testing.B) {
 	for _, at := range storedAt {
 		for _, c := range []struct{ rooms, calls int }{{1, 1}, {1, 64}, {64, 1}, {64, 16}} {
-			b.Run(fmt.Sprintf("store=%s/rooms=%d/calls=%d", at.name, c.rooms, c.calls), func(b *testing.B) {
-				n := serving(b, Config{Kinds: []actors.Behavior{shelves(at.level)}, Store: at.open(b)})
-				acknowledge(b, n, c.rooms, c.calls)
-			})
+			for _, commit := range []string{"apart", "group"} {
+				b.Run(fmt.Sprintf("store=%s/rooms=%d/calls=%d/commit=%s", at.name, c.rooms, c.calls, commit), func(b *testing.B) {
+					store := at.open(b)
+					if commit == "apart" {
+						store = &oneByOne{Store: store}
+					}
+					n := serving(b, Config{Kinds: []actors.Behavior{shelves(at.level)}, Store: store})
+					n.apart = commit == "apart"
+					acknowledge(b, n, c.rooms, c.calls)
+				})
+			}
 		}
 	}
 }

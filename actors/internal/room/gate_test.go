@@ -273,6 +273,24 @@ func TestATurnTooLargeToBeStoredAtOnceIsUndone(t *testing.T) {
 	}
 }
 
+// TestApartEveryTurnHasItsOwnBatch: benchmarks measure against it.
+func TestApartEveryTurnHasItsOwnBatch(t *testing.T) {
+	for apart, want := range map[bool]int{false: 2, true: 4} {
+		w, a := slowStore(t, booking(), actors.KindConfig{})
+		w.m.journal.apart = apart
+		for _, key := range "wxyz" {
+			a.send(fmt.Sprintf(`["keep","%c"]`, key))
+		}
+		before := w.kept.appends
+		for w.kept.flight != nil {
+			w.commit()
+		}
+		if got := w.kept.appends - before; got != want || len(w.kept.area(areaField)) != 4 {
+			t.Errorf("apart %v: %d batches, want %d; stored %v", apart, got, want, w.kept.entries)
+		}
+	}
+}
+
 func TestARoomIsForgottenBeforeItsEndIsTold(t *testing.T) {
 	s := booking()
 	s.on["end"] = func(h *hall, t *actors.Turn, _ actors.Args) (any, error) {

@@ -17,6 +17,7 @@ const (
 // journal is what the room has its store keep. One batch is on its way at a
 // time; what turns write meanwhile is gathered for the next.
 type journal struct {
+	apart  bool // turns share no batch
 	lasts  bool // there is a store, and the room is this activation's
 	owned  actors.Owned
 	flight *batch       // on its way
@@ -59,7 +60,7 @@ func (j *journal) pending() uint64 {
 // reserve returns the batch that the present turn writes into, given how much
 // that will be.
 func (j *journal) reserve(entries, bytes int) uint64 {
-	if b := j.open; b != nil && (len(b.entries)+entries > batchEntries || b.bytes+bytes > batchBytes) {
+	if b := j.open; b != nil && (j.apart || len(b.entries)+entries > batchEntries || b.bytes+bytes > batchBytes) {
 		j.ready = append(j.ready, b)
 		j.open = nil
 	}

@@ -117,6 +117,10 @@ type Config struct {
 	// Zero means any amount.
 	MaxBytes int
 
+	// Apart gives every turn a batch of its own, though others wait for the
+	// same append: what benchmarks measure sharing against.
+	Apart bool
+
 	// Traced returns a context that carries a trace, for a turn that is
 	// traced. Nil if nothing is.
 	Traced func(context.Context, actors.Trace) context.Context
@@ -224,6 +228,7 @@ func New(cfg Config) *Machine {
 		m.kind.Create = actors.CreateUsers
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.journal.apart = cfg.Apart
 	m.members.init()
 	m.work.init()
 	return m
