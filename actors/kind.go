@@ -116,6 +116,9 @@ func NewKind[S any](name string, newRoom func() *S, c KindConfig) *Kind[S] {
 	if !ValidKindName(name) {
 		k.fail(errors.New("the name is not [a-z][a-z0-9-]{0,31}"))
 	}
+	if name == GatewayRooms {
+		k.fail(errors.New("the name is the runtime's own"))
+	}
 	k.fail(k.config.complete())
 	room := reflect.TypeFor[*S]()
 	k.fail(checkHooks(room))

@@ -150,3 +150,8 @@ func TestAKindHandlesWhatItSaysItHandles(t *testing.T) {
 		})
 	}
 }
+
+func TestTheRuntimesOwnKindIsNobodyElses(t *testing.T) {
+	k := actors.NewKind(actors.GatewayRooms, func() *board { return new(board) }, actors.KindConfig{})
+	wantError(t, k.Err(), `kind "gateway-rooms"`, "the name is the runtime's own")
+}

@@ -43,6 +43,10 @@ func ParseRoom(ns string) (RoomRef, error) {
 // Valid reports whether both names are well formed.
 func (r RoomRef) Valid() bool { return ValidKindName(r.Kind) && validRoomID(r.ID) }
 
+// GatewayRooms is the kind as which stores know the rooms of gateways. No kind
+// of room may be called so.
+const GatewayRooms = "gateway-rooms"
+
 // ValidKindName reports whether s is a well-formed kind name.
 func ValidKindName(s string) bool {
 	if s == "" || len(s) > MaxKindName || s[0] < 'a' || s[0] > 'z' {

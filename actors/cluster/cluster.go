@@ -180,8 +180,14 @@ func peers(v *cluster.View) node.View {
 	return view
 }
 
-// Locate implements node.Cluster.
+// Locate implements node.Cluster. A gateway that emits while its node begins is
+// before Join: it waits for it.
 func (c *Cluster) Locate(ctx context.Context, q node.Query) (node.Place, error) {
+	select {
+	case <-c.joined:
+	case <-ctx.Done():
+		return node.Place{}, fmt.Errorf("cluster: locate %v: not joined: %w", q.Room, ctx.Err())
+	}
 	p, err := c.place.Locate(ctx, cluster.Request{Room: q.Room, Peek: q.Peek, Here: q.Here, Brief: q.Brief})
 	return node.Place{Node: p.Node, Owned: p.Owned, Unclaimed: p.Unclaimed}, err
 }

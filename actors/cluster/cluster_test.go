@@ -207,6 +207,19 @@ func TestJoiningFailsWithoutRedis(t *testing.T) {
 	}
 }
 
+// TestWhoAsksBeforeTheNodeHasJoinedWaits: a gateway may emit while its node
+// begins.
+func TestWhoAsksBeforeTheNodeHasJoinedWaits(t *testing.T) {
+	c := newCluster(Config{Logger: slog.New(slog.DiscardHandler)}, nil)
+	defer c.cancel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := c.Locate(ctx, node.Query{Room: actors.RoomRef{Kind: "@/chat", ID: "lobby"}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it is answered %v", err)
+	}
+}
+
 func TestAConfigurationMustBeWhole(t *testing.T) {
 	client := redis.NewClient(&redis.Options{})
 	defer func() { _ = client.Close() }()

@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,11 +28,23 @@ func (m Member) Serves(room actors.RoomRef) bool {
 	if !m.Rooms {
 		return false
 	}
-	if strings.HasPrefix(room.Kind, "@") {
+	if ofGateway(room) {
 		return true
 	}
 	_, found := slices.BinarySearch(m.Kinds, room.Kind)
 	return found
+}
+
+func ofGateway(room actors.RoomRef) bool { return strings.HasPrefix(room.Kind, "@") }
+
+// stored is what a room is called in the store. Those of gateways have names
+// that are none of a room's.
+func stored(room actors.RoomRef) actors.RoomRef {
+	if !ofGateway(room) {
+		return room
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s%s", len(room.Kind), room.Kind, room.ID))
+	return actors.RoomRef{Kind: actors.GatewayRooms, ID: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
 func (m Member) equal(o Member) bool {

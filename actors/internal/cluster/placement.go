@@ -119,7 +119,7 @@ func (p *Placement) locate(ctx context.Context, r Request) (Place, error) {
 		return p.claim(ctx, r.Room)
 	}
 	asked := time.Now()
-	owner, err := p.cfg.Store.Owner(ctx, r.Room)
+	owner, err := p.cfg.Store.Owner(ctx, stored(r.Room))
 	if err != nil {
 		return Place{}, err
 	}
@@ -210,7 +210,7 @@ func (p *Placement) claim(ctx context.Context, room actors.RoomRef) (Place, erro
 func (p *Placement) claimOnce(ctx context.Context, room actors.RoomRef, c actors.Claim) (actors.Owned, error) {
 	retry := backoff{}
 	for {
-		owned, err := p.cfg.Store.Claim(ctx, room, c)
+		owned, err := p.cfg.Store.Claim(ctx, stored(room), c)
 		if err == nil || errors.Is(err, actors.ErrHeld) || !retry.wait(ctx) {
 			return owned, err
 		}
@@ -236,7 +236,7 @@ func (p *Placement) settle(ctx context.Context) error {
 func (p *Placement) Release(ctx context.Context, room actors.RoomRef, o actors.Owned) error {
 	retry := backoff{}
 	for {
-		err := p.cfg.Store.Release(ctx, room, o)
+		err := p.cfg.Store.Release(ctx, stored(room), o)
 		if err == nil || errors.Is(err, actors.ErrFenced) {
 			return nil
 		}
@@ -257,7 +257,7 @@ func (p *Placement) Reclaim(ctx context.Context, room actors.RoomRef, o actors.O
 		if !p.cfg.Members.Serving() {
 			return actors.Owned{}, fmt.Errorf("%v: this node may have been taken for dead: %w", room, actors.ErrFenced)
 		}
-		owned, err := p.cfg.Store.Claim(ctx, room, actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
+		owned, err := p.cfg.Store.Claim(ctx, stored(room), actors.Claim{Owner: o.Owner, Back: true, Floor: o.Epoch})
 		if err == nil || errors.Is(err, actors.ErrHeld) || !retry.wait(ctx) {
 			return owned, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,12 @@ type rooms struct {
 
 var errStore = errors.New("the store does not answer")
 
-func (s *rooms) enter() error {
+// enter begins a call as the stores do: not every name is a room's.
+func (s *rooms) enter(r actors.RoomRef) error {
 	s.mu.Lock()
+	if err := actors.CheckRoom(r); err != nil {
+		return err
+	}
 	s.calls++
 	s.under++
 	s.most = max(s.most, s.under)
@@ -47,7 +52,7 @@ func (s *rooms) enter() error {
 
 func (s *rooms) Owner(_ context.Context, r actors.RoomRef) (actors.Owner, error) {
 	defer s.mu.Unlock()
-	if err := s.enter(); err != nil {
+	if err := s.enter(r); err != nil {
 		return actors.Owner{}, err
 	}
 	return s.owned[r].Owner, nil
@@ -55,7 +60,7 @@ func (s *rooms) Owner(_ context.Context, r actors.RoomRef) (actors.Owner, error)
 
 func (s *rooms) Claim(_ context.Context, r actors.RoomRef, c actors.Claim) (actors.Owned, error) {
 	defer s.mu.Unlock()
-	if err := s.enter(); err != nil {
+	if err := s.enter(r); err != nil {
 		return actors.Owned{}, err
 	}
 	s.claims = append(s.claims, c)
@@ -75,7 +80,7 @@ func (s *rooms) Claim(_ context.Context, r actors.RoomRef, c actors.Claim) (acto
 
 func (s *rooms) Release(_ context.Context, r actors.RoomRef, o actors.Owned) error {
 	defer s.mu.Unlock()
-	if err := s.enter(); err != nil {
+	if err := s.enter(r); err != nil {
 		return err
 	}
 	if s.owned[r].Owner != o.Owner {
@@ -497,4 +502,32 @@ func TestWhatStartedUnclaimedIsClaimedOnce(t *testing.T) {
 			t.Errorf("%+v and %+v", first, second)
 		}
 	}, "a", "b")
+}
+
+// TestRoomsOfGatewaysArePlacedAsOthersAre: their names are not such as stores
+// take, and no two are one.
+func TestRoomsOfGatewaysArePlacedAsOthersAre(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *places) {
+		hubs := []actors.RoomRef{
+			{Kind: "@/chat", ID: "lobby"}, {Kind: "@/chat", ID: "\x00user:ada lovelace"}, {Kind: "@/chat", ID: "user:ada lovelace"},
+			{Kind: "@/chat\x00", ID: "user:ada lovelace"}, {Kind: "@/", ID: strings.Repeat("é", 128)}, {Kind: "@/cha", ID: "tlobby"},
+		}
+		for _, hub := range hubs {
+			node := p.wake("a", hub)
+			for _, asker := range []string{"a", "b", "c"} {
+				if place := p.locate(asker, Request{Room: hub, Peek: true}); place.Node != node && asker != node {
+					t.Errorf("%q is on %s, and %s finds it on %q", hub, node, asker, place.Node)
+				}
+			}
+		}
+		if len(p.store.owned) != len(hubs) {
+			t.Errorf("%d rooms are claimed for %d", len(p.store.owned), len(hubs))
+		}
+		hub := actors.RoomRef{Kind: "@/chat", ID: "other"}
+		node := p.wake("a", hub)
+		owned := p.store.owned[stored(hub)]
+		if err := p.at(node).Release(t.Context(), hub, owned); err != nil || len(p.store.owned) != len(hubs) {
+			t.Errorf("not released: %v", err)
+		}
+	}, "a", "b", "c")
 }
