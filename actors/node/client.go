@@ -44,6 +44,7 @@ type client struct {
 	running  bool
 	join     *wire.Join           // of the latest resume
 	window   *time.Timer          // runs while it is away
+	lost     time.Time            // when it lost its connection, while it is away
 	kick     *wire.GateDetach     // what Disconnect asked for while connect hooks ran
 	record   clientRecord         // of where it is, for other nodes
 	handed   chan<- *wire.Session // while it moves: told what becomes of it; buffered
@@ -295,11 +296,15 @@ func (c *client) left(conn *connection, why actors.LeaveReason) {
 	if c.conn != conn || c.state == clientLeaving {
 		return
 	}
-	if c.state == clientLive && c.pid != "" && why.MayReturn() && !c.gw.node.stopping.Load() {
-		c.state = clientAway
+	within := c.gw.config.RecoverWithin
+	if c.gw.node.stopping.Load() {
+		within = min(within, time.Duration(c.gw.node.parting.Load()))
+	}
+	if c.state == clientLive && c.pid != "" && why.MayReturn() && within > 0 {
+		c.state, c.lost = clientAway, time.Now()
 		c.conn = nil
 		c.tell(wire.GateAway{Client: c.id})
-		c.window = time.AfterFunc(c.gw.config.RecoverWithin, func() { c.expire(why) })
+		c.window = time.AfterFunc(within, func() { c.expire(why) })
 		return
 	}
 	if why == actors.ReasonExpired || why == actors.ReasonRevoked {
@@ -384,6 +389,19 @@ func (c *client) resumed(recovered bool) {
 	c.gw.node.send(c.conn.pid, clientAfresh{c.details.Namespace, c.id, c.join})
 	c.conn = nil
 	c.leave(actors.ReasonTransportClosed)
+}
+
+// part ends the wait for a client that is away when its node stops: at once, or
+// when other nodes have had their time to take it.
+func (c *client) part() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != clientAway {
+		return
+	}
+	c.window.Stop()
+	rest := time.Duration(c.gw.node.parting.Load()) - time.Since(c.lost)
+	c.window = time.AfterFunc(max(0, rest), func() { c.expire(actors.ReasonShutdown) })
 }
 
 // expire ends a client that did not come back.

@@ -175,6 +175,7 @@ type Node struct {
 	cancel   context.CancelFunc
 
 	stopping    atomic.Bool
+	parting     atomic.Int64 // once stopping: for how many ns clients that may recover are kept for others to take
 	epoch       atomic.Uint64
 	connID      atomic.Uint64
 	callID      atomic.Uint64
@@ -314,19 +315,22 @@ func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
 
 // Run blocks until ctx ends and then stops the node: no new connections, rooms
 // run their hook Closing, sockets are closed with ReasonShutdown so that
-// clients reconnect elsewhere. It returns once no goroutine of the node is
-// left, or with an error after Config.DrainTimeout. If the node is expelled
+// clients reconnect elsewhere. Where there are other nodes, gateways' clients
+// that may recover are kept for 5 s after they lost their connection, or half
+// of Config.DrainTimeout if that is less, for the others to take. It returns
+// once no goroutine of the node is left, or with an error after
+// Config.DrainTimeout. If the node is expelled
 // from its cluster it stops by itself, soon, with an error that wraps ErrExpelled.
 func (n *Node) Run(ctx context.Context) error {
 	var err error
-	within, words := n.cfg.DrainTimeout, leaveTimeout
+	within, words, expelled := n.cfg.DrainTimeout, leaveTimeout, false
 	select {
 	case <-ctx.Done():
 	case why := <-n.out:
 		err = fmt.Errorf("%w: %w", ErrExpelled, why)
-		within, words = min(within, expelledTimeout), expelledTimeout
+		within, words, expelled = min(within, expelledTimeout), expelledTimeout, true
 	}
-	n.stopOnce.Do(func() { err = errors.Join(err, n.stop(within, words)) })
+	n.stopOnce.Do(func() { err = errors.Join(err, n.stop(within, words, expelled)) })
 	return err
 }
 
@@ -341,9 +345,18 @@ func (n *Node) expel(why error) {
 	}
 }
 
+// partFor is how long a gateway's client that may recover is kept by a node
+// that stops, since it lost its connection. A stock client is back on another
+// node after 1.5 s at the most, and if it was refused after 3 s more.
+const partFor = 5 * time.Second
+
 // stop waits for rooms and connections within a time, and for the cluster to be
 // told within another.
-func (n *Node) stop(within, words time.Duration) error {
+func (n *Node) stop(within, words time.Duration, expelled bool) error {
+	if n.clustered() && len(n.others()) > 0 && !expelled {
+		n.cfg.Cluster.Drain() // the rooms of those who are taken wake elsewhere
+		n.parting.Store(int64(min(partFor, within/2)))
+	}
 	n.stopping.Store(true)
 	for _, d := range n.shards {
 		n.send(d, closeRooms{})
@@ -353,7 +366,7 @@ func (n *Node) stop(within, words time.Duration) error {
 		return true
 	})
 	n.clients.Range(func(_, c any) bool {
-		c.(*client).expire(actors.ReasonShutdown) // those that are away will not come back here
+		c.(*client).part()
 		return true
 	})
 	err := n.await(within)

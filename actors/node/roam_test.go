@@ -29,6 +29,7 @@ type fleet struct {
 	world *nodetest.World
 	nodes []*node.Node
 	gates []*actors.Gateway[roamData]
+	stops []func() // of nodes
 	notes *ledger
 }
 
@@ -59,10 +60,10 @@ func (f *fleet) add(store actors.Store, config actors.GatewayConfig) {
 		return c.Rooms(), nil
 	})
 	seat := f.world.Seat()
-	n := start(f.t, node.Config{
+	n, stop := startToStop(f.t, node.Config{
 		Gateways: []actors.GatewayBehavior{g}, Cluster: seat, Carrier: seat, Store: store, Authenticator: byName{},
 	})
-	f.nodes, f.gates = append(f.nodes, n), append(f.gates, g)
+	f.nodes, f.gates, f.stops = append(f.nodes, n), append(f.gates, g), append(f.stops, stop)
 }
 
 // byName takes a token for the name of the user.

@@ -20,13 +20,21 @@ import (
 // left.
 func start(t *testing.T, cfg node.Config) *node.Node {
 	t.Helper()
+	n, _ := startToStop(t, cfg)
+	return n
+}
+
+// startToStop is start with a function that stops the node before.
+func startToStop(t *testing.T, cfg node.Config) (*node.Node, func()) {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	n, stop := run(t, cfg)
+	stop = sync.OnceFunc(stop)
 	t.Cleanup(func() {
 		stop()
 		goleak.VerifyNone(t, before)
 	})
-	return n
+	return n, stop
 }
 
 // run runs a node until stop is called.

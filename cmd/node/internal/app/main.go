@@ -30,6 +30,9 @@ type Main struct {
 	// Kinds are served besides those of the configuration.
 	Kinds []actors.Behavior
 
+	// Gateways are served besides the rooms.
+	Gateways []actors.GatewayBehavior
+
 	// Listen opens the listeners. Nil means net.Listen.
 	Listen func(network, address string) (net.Listener, error)
 

@@ -35,6 +35,7 @@ type server struct {
 	checking sync.Mutex         // held by the check that runs
 	quit     context.CancelFunc // stops the server as a signal does
 	extra    []actors.Behavior  // kinds that are not configured
+	gateways []actors.GatewayBehavior
 
 	telemetry *telemetry.Telemetry
 	store     actors.Store // nil: of the node's own making
@@ -53,7 +54,7 @@ func (m *Main) serve(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen, extra: m.Kinds}
+	s := &server{cfg: cfg, version: m.version(), logs: logs, listen: m.Listen, extra: m.Kinds, gateways: m.Gateways}
 	s.log = s.logger("server")
 	s.logs.SetLevel(auditPart, slog.LevelInfo)
 	ctx, s.quit = context.WithCancel(ctx)
@@ -176,6 +177,7 @@ func (s *server) nodePart() part {
 			}
 			c := node.Config{
 				Kinds:          kinds,
+				Gateways:       s.gateways,
 				Authenticator:  authenticator,
 				Limits:         s.cfg.Limits.Node(),
 				MaxRoomBytes:   s.cfg.Limits.RoomBytes,

@@ -14,7 +14,7 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
 )
 
-// nodeEnv makes the test binary a node: parlor serve, with two kinds more.
+// nodeEnv makes the test binary a node: parlor serve, with three kinds and a gateway more.
 const nodeEnv = "PARLOR_TEST_NODE"
 
 func TestMain(m *testing.M) {
@@ -30,11 +30,21 @@ func TestMain(m *testing.M) {
 func serve() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	news := newNews()
 	main := app.Main{
 		Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr,
-		Kinds: []actors.Behavior{hallKind(), lobbyKind(), metronomeKind()},
+		Kinds:    []actors.Behavior{hallKind(), lobbyKind(), metronomeKind()},
+		Gateways: []actors.GatewayBehavior{news},
 	}
-	if err := main.Run(ctx); err != nil {
+	told := make(chan struct{})
+	go func() { // awaited below
+		defer close(told)
+		tell(ctx, news)
+	}()
+	err := main.Run(ctx)
+	stop()
+	<-told
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return app.Status(err)
 	}

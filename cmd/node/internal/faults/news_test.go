@@ -1,0 +1,85 @@
+package faults
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+)
+
+// news is a gateway to whose clients every node emits numbers, until it is
+// asked to end: in the room in which they all are, and to everybody.
+type news = actors.Gateway[struct{}]
+
+// item is one of them. Numbers of a stream count up.
+type item struct {
+	Stream string `json:"stream"`
+	N      int    `json:"n"`
+}
+
+const newsEvery = 20 * time.Millisecond
+
+func newNews() *news {
+	g := actors.NewGateway[struct{}]("/news", actors.GatewayConfig{RecoverWithin: time.Minute, RecoverEvents: 20_000, RecoverBytes: 16 << 20})
+	g.OnConnect(func(ctx context.Context, c *actors.Client[struct{}]) error { return c.Join(ctx, "readers") })
+	return g
+}
+
+// tell emits until ctx ends.
+func tell(ctx context.Context, g *news) {
+	life := rand.Text()[:6]
+	for n := 0; pause(ctx, newsEvery); {
+		room := item{life + " in the room", n + 1}
+		if g.To("readers").Emit("item", room) != nil {
+			continue // the node does not run yet
+		}
+		n++
+		_ = g.All().Emit("item", item{life + " to all", n})
+	}
+}
+
+func restartAll(t *testing.T, l *lab) {
+	t.Helper()
+	for _, n := range l.nodes {
+		l.restart(n)
+		pause(t.Context(), time.Second)
+	}
+}
+
+// TestStockClientsOfAGatewayRecoverWhileNodesRestart: clients with the pauses of
+// stock clients, of each transport, behind the rudest balancer, miss nothing and
+// are not cut over a rolling restart.
+func TestStockClientsOfAGatewayRecoverWhileNodesRestart(t *testing.T) {
+	watchNews(t, "recover", restartAll)
+}
+
+// TestStockClientsOfAGatewayAreToldWhenTheirNodeDies: what a killed node had
+// emitted to its clients nobody else knows. They are told, each of them, and
+// nobody hears a stream with a hole who was not.
+func TestStockClientsOfAGatewayAreToldWhenTheirNodeDies(t *testing.T) {
+	watchNews(t, "told", func(t *testing.T, l *lab) {
+		l.nodes[1].Kill()
+		pause(t.Context(), 3*lease)
+	})
+}
+
+func watchNews(t *testing.T, want string, fault func(*testing.T, *lab)) {
+	l := newLab(t, 3)
+	over := filepath.Join(t.TempDir(), "over")
+	wait := testenv.StartNode(t, "testdata/readers.mjs", l.balancer.URL(), strconv.Itoa(6), over, want)
+	pause(t.Context(), 3*time.Second)
+	fault(t, l)
+	pause(t.Context(), lease)
+	if err := os.WriteFile(over, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+}

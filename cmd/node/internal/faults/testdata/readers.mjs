@@ -1,0 +1,67 @@
+// Stock clients with stock pauses read the news: node readers.mjs BALANCER EACH
+// FILE WANT, EACH of every transport. Nodes restart or die behind the balancer
+// until FILE exists. Who has not been told of a cut must have heard the numbers
+// of every stream in order and without a hole, up to what the others heard.
+// WANT is recover, where nobody may be cut, or told, where somebody must be.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const require = createRequire(process.env.PARLOR_NODE_MODULES + "/");
+const { io } = require("socket.io-client");
+const [url, each, file, want] = process.argv.slice(2);
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const reader = (name, transports) => {
+  const socket = io(`${url}/news`, { transports, forceNew: true });
+  const r = { name, streams: new Map(), heard: 0, connects: 0, resumed: 0, cuts: 0, socket };
+  socket.on("connect", () => {
+    if (r.connects++ === 0) return;
+    if (socket.recovered) return r.resumed++;
+    console.log(`${name} is cut, ${r.heard} heard, ${r.resumed} times resumed`);
+    r.cuts++;
+    r.streams.clear();
+  });
+  // What the stock client leaves to the page.
+  socket.on("connect_error", (e) => {
+    if (socket.active) return;
+    assert.ok(["unavailable", "overloaded"].includes(e.data?.code), `${name} is refused: ${JSON.stringify(e.data)}`);
+    setTimeout(() => socket.connect(), 500);
+  });
+  socket.on("disconnect", (reason) => {
+    if (reason === "io server disconnect") setTimeout(() => socket.connect(), 500);
+  });
+  socket.on("item", ({ stream, n }) => {
+    const last = r.streams.get(stream);
+    if (last !== undefined) assert.equal(n, last + 1, `${name} hears ${n} after ${last}, ${stream}`);
+    r.streams.set(stream, n);
+    r.heard++;
+  });
+  return r;
+};
+
+const ways = [["websocket"], ["polling"], ["polling", "websocket"]];
+const all = Array.from({ length: Number(each) }, (_, i) => ways.map((w, k) => reader(`reader ${i}/${k}`, w))).flat();
+while (!existsSync(file)) await sleep(100);
+for (let tries = 0; !all.every((r) => r.socket.connected); tries++) {
+  assert.ok(tries < 100, "somebody does not come back");
+  await sleep(100);
+}
+await sleep(1000); // what is under way
+const sum = (what) => all.reduce((n, r) => n + r[what], 0);
+console.log(`${all.length} readers heard ${sum("heard")}, resumed ${sum("resumed")} times, were cut ${sum("cuts")} times`);
+assert.ok(all.every((r) => r.heard > 50), "somebody has heard next to nothing");
+if (want === "recover") {
+  assert.equal(sum("cuts"), 0, "a stay was cut");
+  assert.ok(sum("resumed") >= all.length, "no stay had to go on: nothing is shown");
+  // A stream that has ended ended for all alike; those that go on are heard at
+  // about the same place.
+  const top = new Map();
+  for (const r of all) for (const [stream, n] of r.streams) top.set(stream, Math.max(n, top.get(stream) ?? 0));
+  for (const r of all) {
+    for (const [stream, n] of top) assert.ok(r.streams.get(stream) >= n - 25, `${r.name} heard ${r.streams.get(stream)} of ${n}, ${stream}`);
+  }
+} else {
+  assert.ok(sum("cuts") > 0, "nobody was told of a cut: nothing is shown");
+}
+process.exit(0);
