@@ -21,7 +21,7 @@ func TestANodeThatIsCutOffFromRedisEnds(t *testing.T) {
 			lobbies.flows(30 * time.Second)
 			halls.mark()
 			at, dead := halls.where(), "http://"+l.nodes[2].Public()
-			l.wires[2].redis.set(there, true)
+			l.wires[2].redis.Hold(there, true)
 			waitStatus(t, l.nodes[2], app.StatusExpelled)
 			halls.flows(60 * time.Second)
 			lobbies.flows(60 * time.Second)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
@@ -19,9 +20,13 @@ func TestStockClientsMissNothingWhateverBreaks(t *testing.T) {
 	seed := drawSeed(t)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	server := startServer(t, "", "--store", t.TempDir())
-	w := layWire(t, server.Public())
+	w, err := fleet.LayWire("127.0.0.1:0", server.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
 	const room = "/ledger/stock"
-	args := []string{w.url(), room, fmt.Sprint(stockLines), fmt.Sprint(seed)}
+	args := []string{"http://" + w.Address(), room, fmt.Sprint(stockLines), fmt.Sprint(seed)}
 	for i := range 3 {
 		args = append(args, token(t, fmt.Sprintf("js%d", i)))
 	}
@@ -47,7 +52,7 @@ func TestStockClientsMissNothingWhateverBreaks(t *testing.T) {
 				server.Kill()
 				start(t, server)
 			case cuts == 0 || n < 9:
-				cuts += w.cut(rnd)
+				cuts += w.Break(func() bool { return rnd.IntN(2) == 0 })
 			default:
 				stops++
 				if _, err := server.Stop(patience); err != nil {
