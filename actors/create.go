@@ -25,7 +25,7 @@ const (
 
 func (p CreatePolicy) check() error {
 	if !slices.Contains([]CreatePolicy{CreateDefault, CreateAnyone, CreateUsers, CreateGranted, CreateNobody}, p) {
-		return fmt.Errorf("Create is %q: want anyone, users, granted or nobody", string(p))
+		return fmt.Errorf("want anyone, users, granted or nobody for Create, not %q", string(p))
 	}
 	return nil
 }

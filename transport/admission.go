@@ -2,7 +2,6 @@ package transport
 
 import (
 	"net/netip"
-	"time"
 )
 
 // admission decides which handshakes are taken. It is plain: time comes in, and
@@ -34,7 +33,7 @@ func (a *admission) admit(now instant, from netip.Prefix) Refusal {
 	if a.perAddress > 0 && int(a.open[from]) >= a.perAddress {
 		return RefusedAddress
 	}
-	a.tokens = min(a.tokens+a.rate*time.Duration(now-a.at).Seconds(), a.rate*connectBurst)
+	a.tokens = min(a.tokens+a.rate*(now-a.at).Seconds(), a.rate*connectBurst)
 	a.at = now
 	if a.tokens < 1 {
 		return RefusedRate

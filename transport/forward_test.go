@@ -228,7 +228,7 @@ func (p *pollingSession) holdThrough(n *fleetNode) (answer <-chan reply, abort f
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan reply, 1)
 	go func() {
-		r, err := http.NewRequestWithContext(ctx, "GET", p.through(n), nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.through(n), nil)
 		if err != nil {
 			panic(err)
 		}
@@ -294,7 +294,7 @@ func TestSizesHoldAtTheEdge(t *testing.T) {
 		t.Errorf("a large POST answered %d", r.status)
 	}
 	// Without a length: the edge finds out, or the owner, whoever is first.
-	r, err := http.NewRequest("POST", p.through(edge), io.MultiReader(strings.NewReader(large)))
+	r, err := http.NewRequest(http.MethodPost, p.through(edge), io.MultiReader(strings.NewReader(large)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestSizesHoldAtTheEdge(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 413 {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large POST without a length answered %d", resp.StatusCode)
 	}
 	if n := edge.handler.Stats().Refused[RefusedTooLarge]; n == 0 {

@@ -130,7 +130,10 @@ func TestAProcessThatDiesIsMissedAtOnce(t *testing.T) {
 	b.web.CloseClientConnections()
 	a.sees(t, "a") // within ten seconds
 	select {
-	case <-b.lost:
+	case err := <-b.lost:
+		if err == nil {
+			t.Error("it was told of no error")
+		}
 	case <-time.After(30 * time.Second):
 		t.Error("whom the others have counted out was not told")
 	}

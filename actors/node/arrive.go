@@ -88,7 +88,7 @@ func (n *Node) arrivedControl(from string, msg any) {
 	case *wire.Delivered:
 		n.toDirectory(from, msg.Room, msg)
 	case *wire.Answer:
-		n.away.answer(n, msg)
+		n.away.answer(msg)
 	case *wire.HubMissed:
 		n.send(n.callers[n.shardOf(msg.Room)], &hubMoved{room: msg.Room, emit: &msg.Emit, wakes: msg.Wakes, node: from})
 	case *wire.Asked:
@@ -178,6 +178,6 @@ func (n *Node) lost(peer string) {
 		n.send(c.(*connection).pid, msg)
 		return true
 	})
-	n.away.lost(n, peer)
+	n.away.lost(peer)
 	n.asks.lost(peer)
 }

@@ -42,7 +42,7 @@ func (a *away) take(id uint64) *awayCall {
 	return c
 }
 
-func (a *away) answer(n *Node, msg *wire.Answer) {
+func (a *away) answer(msg *wire.Answer) {
 	c := a.take(msg.ID)
 	if c == nil {
 		return
@@ -56,7 +56,7 @@ func (a *away) answer(n *Node, msg *wire.Answer) {
 
 // lost ends the calls to a node that is lost. What may be done twice is done
 // again where the room is then.
-func (a *away) lost(n *Node, node string) {
+func (a *away) lost(node string) {
 	a.mu.Lock()
 	var ended []*awayCall
 	for id, c := range a.pending {

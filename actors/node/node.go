@@ -143,8 +143,8 @@ func (c *Config) complete() error {
 	return errors.Join(errs...)
 }
 
-// ErrExpelled: the others took this node for dead, and it has stopped. Start
-// the process again: the node comes back with another id.
+// ErrExpelled says that the others took this node for dead, and that it has
+// stopped. Start the process again: the node comes back with another id.
 var ErrExpelled = errors.New("node: expelled from the cluster")
 
 // joinTimeout bounds the first contact with the cluster.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -226,7 +227,7 @@ func (l *linkActor) Receive(ctx actor.Context) {
 		if msg.span != nil {
 			l.spans = append(l.spans, msg.span)
 		}
-		if err := l.machine.Send(now, msg.lane, msg.class, msg.data); err == link.ErrTooLarge {
+		if err := l.machine.Send(now, msg.lane, msg.class, msg.data); errors.Is(err, link.ErrTooLarge) {
 			l.node.log.Error("a message is too large for a node link", "peer", l.peer.ID, "bytes", len(msg.data))
 		}
 	case *incoming:

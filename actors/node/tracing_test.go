@@ -32,7 +32,7 @@ func (r *recording) spans() []otlptest.Span {
 		}
 		span.Attribute = make(map[string]string)
 		for _, a := range s.Attributes() {
-			span.Attribute[string(a.Key)] = a.Value.Emit()
+			span.Attribute[string(a.Key)] = a.Value.String()
 		}
 		for _, l := range s.Links() {
 			span.Links = append(span.Links, l.SpanContext.SpanID().String())

@@ -44,7 +44,7 @@ func onDisk(b testing.TB) actors.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = s.Close() }) //nolint:errcheck // closing is another test's affair
+	b.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -55,7 +55,7 @@ func onRedis(args ...string) func(testing.TB) actors.Store {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { _ = s.Close() }) //nolint:errcheck // closing is another test's affair
+		b.Cleanup(func() { _ = s.Close() })
 		return s
 	}
 }

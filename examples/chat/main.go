@@ -46,7 +46,7 @@ func main() {
 }
 
 // run serves until ctx ends. It prints where on out.
-func run(ctx context.Context, listen string, secret []byte, out io.Writer) error {
+func run(ctx context.Context, listen string, secret []byte, out io.Writer) (err error) {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func run(ctx context.Context, listen string, secret []byte, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	defer tel.Stop(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, tel.Stop(context.WithoutCancel(ctx))) }()
 	jobs := NewJobs(2 * time.Second)
 	chat, dashboard := NewChat(jobs), NewDashboard()
 	n, err := node.New(node.Config{

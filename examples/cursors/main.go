@@ -42,7 +42,7 @@ func main() {
 }
 
 // run serves until ctx ends. It prints where on out.
-func run(ctx context.Context, listen string, out io.Writer) error {
+func run(ctx context.Context, listen string, out io.Writer) (err error) {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func run(ctx context.Context, listen string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer tel.Stop(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, tel.Stop(context.WithoutCancel(ctx))) }()
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err

@@ -15,6 +15,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// pass lets time pass in a bubble of synctest.
+func pass(d time.Duration) { <-time.After(d) }
+
 // crowd is agents of one registry, in a bubble of synctest.
 type crowd struct {
 	t      *testing.T
@@ -112,19 +115,19 @@ func TestAgentsSeeWhoComesAndGoes(t *testing.T) {
 			t.Fatal("a node that has joined does not serve")
 		}
 		c.start("b")
-		time.Sleep(changedPause + time.Millisecond)
+		pass(changedPause + time.Millisecond)
 		synctest.Wait()
 		if !a.View().Has("b") {
 			t.Error("a node that joins is not seen at once")
 		}
 		a.Drain()
-		time.Sleep(changedPause + time.Millisecond)
+		pass(changedPause + time.Millisecond)
 		synctest.Wait()
 		if m, _ := c.agents["b"].View().Find("a"); !m.Draining {
 			t.Error("that a node drains is not seen at once")
 		}
 		c.end("b")
-		time.Sleep(changedPause + time.Millisecond)
+		pass(changedPause + time.Millisecond)
 		synctest.Wait()
 		if a.View().Has("b") {
 			t.Error("a node that left is not missed at once")
@@ -171,13 +174,13 @@ func TestAnAgentThatIsCutOffEnds(t *testing.T) {
 		c := newCrowd(t)
 		defer c.endAll()
 		a, b := c.start("a"), c.start("b")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		c.reg.set("b", true)
-		time.Sleep(testTTL)
+		pass(testTTL)
 		if b.Serving() {
 			t.Error("it serves after its lease")
 		}
-		time.Sleep(testTTL)
+		pass(testTTL)
 		select {
 		case <-b.lost:
 		default:
@@ -199,10 +202,10 @@ func TestAgentsOutliveTheRegistry(t *testing.T) {
 		for i := range 3 {
 			c.start(fmt.Sprint("n", i))
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		c.reg.set("", true)
 		for range 600 {
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			for id, r := range c.agents {
 				if !r.Serving() {
 					t.Fatalf("%s has stopped serving", id)
@@ -210,7 +213,7 @@ func TestAgentsOutliveTheRegistry(t *testing.T) {
 			}
 		}
 		c.reg.set("", false)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		for id, r := range c.agents {
 			if len(r.View().Members) != 3 || !r.Serving() {
 				t.Errorf("%s sees %d members", id, len(r.View().Members))
@@ -229,7 +232,7 @@ func TestRefreshWaitsForALaterView(t *testing.T) {
 		if err != nil || !v.AsOf.Equal(since) {
 			t.Errorf("the present view is not good enough: %v", err)
 		}
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 		since = time.Now().Add(-1)
 		if v, err := a.Refresh(t.Context(), since); err != nil || !v.AsOf.After(since) {
 			t.Errorf("Refresh returns a view as of %v, %v", v.AsOf, err)

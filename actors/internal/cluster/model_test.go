@@ -117,17 +117,6 @@ func (w *world) faulty() bool {
 	return w.down
 }
 
-func (w *world) healthySince() time.Time {
-	since := w.now.Add(2 * time.Second)
-	for _, n := range w.alive() {
-		if w.now.Sub(n.m.LastAnswer()) > 1500*time.Millisecond {
-			return w.now
-		}
-		since = w.now.Add(-2 * time.Second)
-	}
-	return since
-}
-
 // acquainted reports whether all living nodes have seen each other.
 func (w *world) acquainted() bool {
 	for _, a := range w.alive() {

@@ -41,7 +41,7 @@ func (s *rooms) enter(r actors.RoomRef) error {
 	s.most = max(s.most, s.under)
 	d := s.delay
 	s.mu.Unlock()
-	time.Sleep(d)
+	pass(d)
 	s.mu.Lock()
 	s.under--
 	if s.down {
@@ -101,7 +101,7 @@ func newPlaces(t *testing.T, ids ...string) *places {
 	for _, id := range ids {
 		p.start(id)
 	}
-	time.Sleep(3 * time.Second)
+	pass(3 * time.Second)
 	return p
 }
 
@@ -150,7 +150,7 @@ func TestARoomIsFoundWhereItWoke(t *testing.T) {
 			where[i] = p.wake([]string{"a", "b"}[i%2], board(i))
 		}
 		p.start("c") // for which the rendezvous would have a third of them
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for i, node := range where {
 			for _, asker := range []string{"a", "b", "c"} {
 				if asker == node {
@@ -205,7 +205,7 @@ func TestTheRoomsOfADeadNodeWakeElsewhere(t *testing.T) {
 			epochs[r] = o.Epoch
 		}
 		p.end("b")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for i := range 20 {
 			was := p.store.owned[board(i)]
 			if is := p.wake("a", board(i)); is != "a" {
@@ -225,7 +225,7 @@ func TestAnOwnerThatJoinedJustNowIsNotTakenForDead(t *testing.T) {
 		for i := range 50 { // a beat of a's own may come in between: then it knows
 			id := fmt.Sprintf("z%d", i)
 			beat := Beat{Self: Member{ID: id, Address: id + ":1", Rooms: true}, TTL: testTTL, Gap: time.Second, Join: true}
-			time.Sleep(time.Millisecond)
+			pass(time.Millisecond)
 			if _, err := p.reg.Memory.Beat(t.Context(), beat); err != nil {
 				t.Fatal(err)
 			}
@@ -311,14 +311,14 @@ func TestADrainingNodeTakesNoRoom(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *places) {
 		p.wake("a", board(0))
 		p.agents["b"].Drain()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		for i := range 20 {
 			if place := p.locate("b", Request{Room: board(i), Here: i%2 == 0}); place.Node == "b" {
 				t.Fatalf("%v wakes on a node that drains", board(i))
 			}
 		}
 		p.agents["a"].Drain()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		_, err := p.at("b").Locate(t.Context(), Request{Room: board(99)})
 		var told *actors.Error
 		if !errors.As(err, &told) || told.Code != actors.CodeUnavailable {

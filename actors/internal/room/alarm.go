@@ -166,7 +166,7 @@ func (m *Machine) reschedule() {
 		return
 	}
 	over := g.known && !g.at.IsZero() && !g.at.After(m.now)
-	if !over && !(m.phase == retiring && (g.stale || !g.known || m.destroyed)) {
+	if !over && (m.phase != retiring || !g.stale && g.known && !m.destroyed) {
 		return
 	}
 	want := m.wakeAt()

@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -302,5 +301,3 @@ func describeEntries(entries []actors.Entry) string {
 	}
 	return strings.Join(parts, " ")
 }
-
-var errStore = errors.New("the store is away")

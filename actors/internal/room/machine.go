@@ -170,7 +170,6 @@ type Machine struct {
 	journal       journal
 	foreign       []actors.Entry         // of durable fields that the kind does not have
 	kept          int                    // bytes in durable fields and seats, as turns have them
-	version       int                    // of the kind that stored it
 	subjects      map[string]*commandLog // what is remembered of commands, by subject
 	commands      int                    // in subjects
 	commandBytes  int                    // of acknowledgements in them

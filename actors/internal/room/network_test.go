@@ -103,7 +103,7 @@ func (a *activation) load() Loaded {
 // ask has the store do something in its own time, and answer.
 func (a *activation) ask(do func(*kept) error, answer func(error)) {
 	a.n.send(a.name, "store", func() {
-		k, err := a.n.stores[a.ref], error(actors.ErrFenced)
+		k, err := a.n.stores[a.ref], actors.ErrFenced
 		if k.owned.Owner.Nonce == a.name {
 			err = do(k)
 		}

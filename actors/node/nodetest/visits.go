@@ -74,7 +74,7 @@ func Visits(t testing.TB, store actors.Store, visits int) {
 	}
 	all.Wait()
 	for n.Stats().Rooms > 0 {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	stop()
 	if err := <-ended; err != nil {

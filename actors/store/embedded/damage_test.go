@@ -106,7 +106,7 @@ func (i image) read(t *testing.T, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // it was read
+	defer f.Close()
 	data, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func (s *Store) open(c Config) (err error) {
 		return err
 	}
 	if s.lock, err = pebble.LockDirectory(c.Directory, c.fs); err != nil {
-		return fmt.Errorf("%w (%v)", ErrInUse, err)
+		return fmt.Errorf("%w (%w)", ErrInUse, err)
 	}
 	defer func() {
 		if err != nil {

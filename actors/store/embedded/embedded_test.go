@@ -25,7 +25,7 @@ func TestEmbeddedKeepsTheContract(t *testing.T) {
 
 func TestVisitorsLeaveNothing(t *testing.T) {
 	s := open(t, t.TempDir())
-	defer s.Close() //nolint:errcheck // closing is another test's affair
+	defer s.Close()
 	visit := func(i int, then func(actors.RoomRef, actors.Owned) error) {
 		ref := actors.RoomRef{Kind: "k", ID: fmt.Sprint(i)}
 		o, err := s.Claim(t.Context(), ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: "x"}})
@@ -72,7 +72,7 @@ func TestRecordsThatEndedAreSwept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // closing is another test's affair
+	defer s.Close()
 	const alive = 64
 	for i := range 20 * alive {
 		if _, err := s.Write(t.Context(), fmt.Sprint("session ", i), []byte("v"), 0, alive*time.Millisecond); err != nil {

@@ -233,7 +233,7 @@ func TestAFailedFsyncStopsTheStore(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := open(t, dir)
-	defer s.Close() //nolint:errcheck // closing is another test's affair
+	defer s.Close()
 	w, err := newWriter(t.Context(), s, "a", rand.New(rand.NewPCG(2, 2)))
 	if err != nil || w.count < 5 {
 		t.Fatalf("the next process finds %+v, %v", w, err)

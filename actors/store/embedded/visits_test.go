@@ -10,7 +10,7 @@ import (
 // A node's visitors leave the store as it was.
 func TestVisitsThroughANodeLeaveNothing(t *testing.T) {
 	s := open(t, t.TempDir())
-	defer s.Close() //nolint:errcheck // closing is another test's affair
+	defer s.Close()
 	nodetest.Visits(t, s, 10)
 	before, err := s.Keys()
 	if err != nil {

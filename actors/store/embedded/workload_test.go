@@ -23,7 +23,6 @@ type writer struct {
 	rnd   *rand.Rand
 	owned actors.Owned
 	count uint64
-	pad   string
 }
 
 func newWriter(ctx context.Context, s actors.Store, name string, rnd *rand.Rand) (*writer, error) {

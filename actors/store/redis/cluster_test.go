@@ -61,7 +61,7 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 		return openRewindable(t, goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: addresses}), config(nodes...))
 	})
 	s := open(t, config(nodes...))
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	for i := range 64 {
 		o, err := claim(t.Context(), s, fmt.Sprint(i), "")
 		if err == nil {
@@ -83,7 +83,7 @@ func TestRedisClusterKeepsTheContract(t *testing.T) {
 func TestASlotThatMovedIsFollowed(t *testing.T) {
 	nodes := startCluster(t)
 	s := open(t, config(nodes...))
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	o, err := claim(t.Context(), s, "r", "")
 	if err != nil {
 		t.Fatal(err)

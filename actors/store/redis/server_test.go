@@ -50,7 +50,7 @@ func TestALevelThatRedisCannotGiveIsRefused(t *testing.T) {
 			c2 := config(testenv.StartRedis(t, c.args...))
 			c2.Replicas = c.replicas
 			s := open(t, c2)
-			defer s.Close() //nolint:errcheck // another test's affair
+			defer s.Close()
 			for _, d := range append(c.given, actors.DurabilityDefault, actors.DurabilityMemory) {
 				if err := s.Provides(t.Context(), d); err != nil {
 					t.Errorf("%q: %v", d, err)
@@ -88,7 +88,7 @@ func TestARedisThatCannotBeTrustedIsRefused(t *testing.T) {
 		c := config(server)
 		c.Username, c.Password, c.Logger = "parlor", "secret", slog.New(slog.NewTextHandler(&log, nil))
 		s := open(t, c)
-		defer s.Close() //nolint:errcheck // another test's affair
+		defer s.Close()
 		if err := s.Provides(t.Context(), actors.DurabilityRedisFsync); err != nil {
 			t.Errorf("redis-fsync: %v", err)
 		}
@@ -261,7 +261,7 @@ func (w *writers) await(times func() int) {
 // and their owners are told.
 func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 	const rooms, kills = 4, 4
-	everysec := func(*testenv.Redis) { time.Sleep(3 * time.Second) } // Redis waits no longer than two for an fsync
+	everysec := func(*testenv.Redis) { <-time.After(3 * time.Second) } // Redis waits no longer than two for an fsync
 	save := func(r *testenv.Redis) { r.Do("SAVE") }
 	for name, c := range map[string]struct {
 		args  []string
@@ -282,7 +282,7 @@ func TestAKilledRedisKeepsWhatItsLevelPromises(t *testing.T) {
 			some := func() int { return 2 + rnd.IntN(30) } // some appends into the load
 			server := testenv.StartRedis(t, c.args...)
 			s := open(t, config(server))
-			defer s.Close() //nolint:errcheck // another test's affair
+			defer s.Close()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			w := startWriters(ctx, t, s, c.level, rooms)
@@ -334,7 +334,7 @@ func TestAPromotedReplicaHasWhatWasWaitedFor(t *testing.T) {
 	c := config(primary)
 	c.Replicas, c.ReplicasTimeout = 1, 50*time.Millisecond
 	s := open(t, c)
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	for end := time.Now().Add(20 * time.Second); ; {
 		err := s.Provides(t.Context(), actors.DurabilityRedisSync)
 		if err == nil {
@@ -359,7 +359,7 @@ func TestAPromotedReplicaHasWhatWasWaitedFor(t *testing.T) {
 	// connection, which has written nothing, may be the one to wait on.
 	replica.Pause()
 	other := open(t, c)
-	defer other.Close() //nolint:errcheck // another test's affair
+	defer other.Close()
 	b := &actors.Batch{Owned: o.owned, ID: "unanswered", Durability: o.level, Entries: []actors.Entry{{Key: "50", Value: []byte("value 50")}}}
 	for _, s := range []*redis.Store{s, other, s} {
 		err := s.Append(t.Context(), o.ref, b)
@@ -380,7 +380,7 @@ func TestAPromotedReplicaHasWhatWasWaitedFor(t *testing.T) {
 	}
 	replica.Do("REPLICAOF", "NO", "ONE")
 	after := open(t, config(replica))
-	defer after.Close() //nolint:errcheck // another test's affair
+	defer after.Close()
 	if kept := count(t, after, o.ref); kept != 51 {
 		t.Errorf("%d batches, want 51", kept)
 	}
@@ -393,7 +393,7 @@ func TestAnOutageIsToldApartFromAnUnknownOutcome(t *testing.T) {
 	c := config(server)
 	c.ReplicasTimeout, c.Timeout = 50*time.Millisecond, 200*time.Millisecond
 	s := open(t, c)
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	o, err := claim(t.Context(), s, "r", actors.DurabilityDefault)
 	if err != nil {
 		t.Fatal(err)
@@ -438,7 +438,7 @@ func TestAnOutageIsToldApartFromAnUnknownOutcome(t *testing.T) {
 func TestVisitorsLeaveNoKey(t *testing.T) {
 	server := testenv.StartRedis(t)
 	s := open(t, config(server))
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	for i := range 500 {
 		o, err := claim(t.Context(), s, fmt.Sprint(i), "")
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 func TestVisitsThroughANodeLeaveNoKey(t *testing.T) {
 	server := testenv.StartRedis(t)
 	s := open(t, config(server))
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	start := time.Now()
 	nodetest.Visits(t, s, visits)
 	got := server.Do("DBSIZE")

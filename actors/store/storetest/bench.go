@@ -23,14 +23,14 @@ func Benchmark(b *testing.B, open Open, level actors.Durability) {
 	} {
 		b.Run(fmt.Sprintf("append/rooms=%d/changes=%d", c.rooms, c.changes), func(b *testing.B) {
 			s := open(b)
-			defer s.Close() //nolint:errcheck // the suite asks for it in tests of its own
+			defer s.Close()
 			benchmarkAppend(b, s, level, c.rooms, c.changes)
 		})
 	}
 	for _, size := range []int{10 << 10, 1 << 20, 10 << 20} {
 		b.Run(fmt.Sprintf("load/KiB=%d", size>>10), func(b *testing.B) {
 			s := open(b)
-			defer s.Close() //nolint:errcheck // the suite asks for it in tests of its own
+			defer s.Close()
 			room := actors.RoomRef{Kind: "bench", ID: "load"}
 			o, err := fill(b.Context(), s, room, size)
 			if err != nil {

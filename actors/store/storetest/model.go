@@ -74,7 +74,7 @@ func (m *modelRoom) forget() {
 // the seed, as rapid does.
 func checkModel(t *testing.T, open Open) {
 	s := open(t)
-	defer s.Close() //nolint:errcheck // the suite asks for it in tests of its own
+	defer s.Close()
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++

@@ -37,8 +37,8 @@ func TestTheScriptsAgreeWithTheirReference(t *testing.T) {
 		if err := client.FlushAll(ctx).Err(); err != nil {
 			t.Fatal(err)
 		}
-		real := New(client, "t")
-		real.now = clock
+		kept := New(client, "t")
+		kept.now = clock
 		model := &cluster.Memory{Now: clock}
 		var ticks [4]uint64
 		draining := [4]bool{}
@@ -54,7 +54,7 @@ func TestTheScriptsAgreeWithTheirReference(t *testing.T) {
 					Join: rapid.Bool().Draw(t, "join"), Sure: rapid.Bool().Draw(t, "sure"), Seen: ticks[i],
 				}
 				want, _ := model.Beat(ctx, b)
-				got, err := real.Beat(ctx, b)
+				got, err := kept.Beat(ctx, b)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,7 +67,7 @@ func TestTheScriptsAgreeWithTheirReference(t *testing.T) {
 			"expire": func(t *rapid.T) {
 				id := fmt.Sprintf("n%d", rapid.IntRange(0, 3).Draw(t, "node"))
 				_ = model.Expire(ctx, id)
-				if err := real.Expire(ctx, id); err != nil {
+				if err := kept.Expire(ctx, id); err != nil {
 					t.Fatal(err)
 				}
 			},

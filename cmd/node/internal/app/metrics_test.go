@@ -113,7 +113,7 @@ func TestATurnsHistogramLeadsToATrace(t *testing.T) {
 	}
 	exemplar := regexp.MustCompile(`(?m)^parlor_turn_duration_seconds_bucket\{.*# \{.*trace_id="([0-9a-f]{32})"`)
 	var found [][]byte
-	for end := time.Now().Add(20 * time.Second); found == nil; time.Sleep(time.Millisecond) { // it is answered before it is measured
+	for end := time.Now().Add(20 * time.Second); found == nil; <-time.After(time.Millisecond) { // it is answered before it is measured
 		page := openMetrics(t, r)
 		if found = exemplar.FindSubmatch(page); found == nil && time.Now().After(end) {
 			t.Fatalf("no bucket has an exemplar:\n%s", page)

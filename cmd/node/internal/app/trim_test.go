@@ -39,7 +39,9 @@ func TestWhoReturnsAfterHistoryWasTrimmedStartsAfresh(t *testing.T) {
 		_ = h.Close(context.Background())
 		web.Close()
 		stop()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}()
 	r := &running{url: web.URL}
 	for room, trim := range map[string]bool{"/lobby/kept": false, "/lobby/trimmed": true} {

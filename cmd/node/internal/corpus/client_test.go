@@ -293,7 +293,7 @@ func (c *client) message() (op byte, text string, err error) {
 		if _, err := io.ReadFull(c.in, body); err != nil {
 			return 0, "", err
 		}
-		if op = head[0] & 15; op != 9 && op != 10 && !(op == 1 && string(body) == "2") {
+		if op = head[0] & 15; op != 9 && op != 10 && (op != 1 || string(body) != "2") {
 			return op, string(body), nil
 		}
 	}

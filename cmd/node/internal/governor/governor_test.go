@@ -65,10 +65,9 @@ func TestABorderIsNotCrossedBackAndForth(t *testing.T) {
 
 // clients notes what is done for want of memory.
 type clients struct {
-	open  int
-	said  []string
-	slow  int // how many have something waiting
-	close func()
+	open int
+	said []string
+	slow int // how many have something waiting
 }
 
 func (c *clients) Relieve(r transport.Relief) { c.said = append(c.said, fmt.Sprintf("relieve %d", r)) }

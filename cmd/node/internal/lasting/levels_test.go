@@ -12,9 +12,9 @@ import (
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
-// lastSeconds is what an everysec Redis, or a replica that is not waited for,
+// everysecLag is what an everysec Redis, or a replica that is not waited for,
 // may be behind: Redis lets an fsync take two seconds before it waits for it.
-const lastSeconds = 3 * time.Second
+const everysecLag = 3 * time.Second
 
 // TestClientsOfAKilledRedisHaveWhatTheirLevelPromises kills Redis with SIGKILL
 // while clients write, every other time the server with it, and has it come
@@ -150,7 +150,7 @@ func (g *ground) breaks(server bool) {
 	} else {
 		g.redis.Start()
 	}
-	from := map[keeps]time.Time{keepsMost: killed.Add(-lastSeconds), keepsSnapshots: g.saved}[g.keeps]
+	from := map[keeps]time.Time{keepsMost: killed.Add(-everysecLag), keepsSnapshots: g.saved}[g.keeps]
 	if g.keeps != keepsAll && (g.owed == nil || from.Before(*g.owed)) {
 		g.owed = &from
 	}

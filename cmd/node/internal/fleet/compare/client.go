@@ -64,6 +64,7 @@ func (c *client) enter(address, room string) error {
 	if err != nil {
 		return err
 	}
+	_ = resp.Body.Close() // a WebSocket has none, and a refusal ends the connection
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return errors.New(resp.Status)
 	}

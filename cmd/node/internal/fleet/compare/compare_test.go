@@ -36,7 +36,7 @@ func TestTheClientCountsWhatIsDelivered(t *testing.T) {
 		}
 	}
 	for end := time.Now().Add(20 * time.Second); total(crowd) < 3*said && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	if err := closeAll(crowd); err != nil {
 		t.Error(err)

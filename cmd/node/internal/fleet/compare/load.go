@@ -51,7 +51,7 @@ func measure(s *servers, l load, t times, random *rand.Rand) (cost, error) {
 	}
 	stop, failed := make(chan struct{}), make(chan error, 1)
 	go func() { failed <- publish(senders(crowd, l, random), l.rate, stop) }() // received below
-	time.Sleep(t.warm)
+	<-time.After(t.warm)
 	sampling.Store(true)
 	c, err := window(s, crowd, t.measure)
 	sampling.Store(false)
@@ -73,7 +73,7 @@ func measure(s *servers, l load, t times, random *rand.Rand) (cost, error) {
 func window(s *servers, crowd []*client, length time.Duration) (cost, error) {
 	used, err1 := s.usage()
 	delivered, begun := total(crowd), time.Now()
-	time.Sleep(length)
+	<-time.After(length)
 	after, err2 := s.usage()
 	return cost{used: after.minus(used), deliveries: total(crowd) - delivered, took: time.Since(begun)}, errors.Join(err1, err2)
 }
