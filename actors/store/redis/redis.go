@@ -49,12 +49,15 @@ type Store struct {
 	client  redis.UniversalClient
 	cluster *redis.ClusterClient // nil for one server
 
+	now func() time.Time
+
 	claim, append, load, release, record, take script
 
 	closed atomic.Bool
 
 	mu     sync.Mutex // guards the following
 	levels map[actors.Durability]error
+	runs   map[string]time.Time // Redis processes, and from when on rooms may be claimed from them
 }
 
 var _ actors.Store = (*Store)(nil)
@@ -68,7 +71,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{prefix: c.Prefix, wait: c.Replicas, waitFor: c.ReplicasTimeout, log: c.Logger}
+	s := &Store{prefix: c.Prefix, wait: c.Replicas, waitFor: c.ReplicasTimeout, log: c.Logger, now: time.Now, runs: make(map[string]time.Time)}
 	for name, into := range map[string]*script{
 		"claim": &s.claim, "append": &s.append, "load": &s.load, "release": &s.release, "record": &s.record, "take": &s.take,
 	} {

@@ -4,13 +4,44 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 )
 
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// Claim implements actors.Ownership.
+// settle is for how long no room is claimed from a Redis process that the store
+// has not met before, but by its owner. It may have lost what the one before
+// had acknowledged, and the owners that live take back first what they have.
+const settle = 2 * time.Second
+
+// met notes that a Redis process answers.
+func (s *Store) met(run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.runs[run]; !known {
+		s.runs[run] = s.now().Add(settle)
+	}
+}
+
+// settled lists the processes that rooms may be claimed from.
+func (s *Store) settled() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, list := s.now(), make([]string, 0, len(s.runs))
+	for run, at := range s.runs {
+		if !now.Before(at) {
+			list = append(list, run)
+		}
+	}
+	return strings.Join(list, " ")
+}
+
+// Claim implements actors.Ownership. From a Redis process that has taken the
+// place of another it returns actors.ErrUnavailable for 2 s, unless c.Back is
+// set.
 func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (actors.Owned, error) {
 	if err := c.Check(ref); err != nil {
 		return actors.Owned{}, err
@@ -23,7 +54,11 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 		back = "1"
 	}
 	list, err := s.run(ctx, s.claim, []string{s.own(ref)},
-		c.Owner.Node, c.Owner.Nonce, c.Expect.Node, c.Expect.Nonce, decimal(c.Floor), back)
+		c.Owner.Node, c.Owner.Nonce, c.Expect.Node, c.Expect.Nonce, decimal(c.Floor), back, s.settled())
+	if err == nil && text(list, 0) == "OTHER" {
+		s.met(text(list, 1))
+		err = fmt.Errorf("%w: Redis was started, or another has taken its place: owners that live come first", actors.ErrUnavailable)
+	}
 	if err != nil {
 		return actors.Owned{}, fmt.Errorf("claim %v: %w", ref, err)
 	}

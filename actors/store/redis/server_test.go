@@ -160,7 +160,60 @@ func seize(ctx context.Context, s actors.Store, ref actors.RoomRef) (actors.Owne
 	if err != nil {
 		return actors.Owned{}, err
 	}
-	return s.Claim(ctx, ref, actors.Claim{Owner: actors.Owner{Node: "n", Nonce: fmt.Sprintf("%x", rand.Uint64())}, Expect: present})
+	c := actors.Claim{Owner: actors.Owner{Node: "n", Nonce: fmt.Sprintf("%x", rand.Uint64())}, Expect: present}
+	for {
+		o, err := s.Claim(ctx, ref, c)
+		if !errors.Is(err, actors.ErrUnavailable) || ctx.Err() != nil {
+			return o, err
+		}
+		select { // Redis has been started again: owners come first
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// TestOwnersComeFirstWhereAnotherRedisAnswers: it has lost everything, and the
+// owner takes its room back. For a while nobody else claims any.
+func TestOwnersComeFirstWhereAnotherRedisAnswers(t *testing.T) {
+	server := testenv.StartRedis(t)
+	s, other := open(t, config(server)), open(t, config(server))
+	defer s.Close()     //nolint:errcheck // another test's affair
+	defer other.Close() //nolint:errcheck // another test's affair
+	now := time.Now()
+	other.SetClock(func() time.Time { return now })
+	o, err := claim(t.Context(), s, "r", "")
+	if err == nil {
+		err = o.append(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	server.Start()
+	theirs := actors.Claim{Owner: actors.Owner{Node: "m", Nonce: "1"}}
+	tries := func(room actors.RoomRef, want error) {
+		t.Helper()
+		for range 2 {
+			if _, err := other.Claim(t.Context(), room, theirs); !errors.Is(err, want) {
+				t.Errorf("%v of the new Redis is claimed: %v, want %v", room, err, want)
+			}
+		}
+	}
+	elsewhere := actors.RoomRef{Kind: "r", ID: "elsewhere"}
+	tries(o.ref, actors.ErrUnavailable)
+	now = now.Add(2*time.Second - 1)
+	tries(elsewhere, actors.ErrUnavailable)
+	back, err := s.Claim(t.Context(), o.ref, actors.Claim{Owner: o.owned.Owner, Back: true, Floor: o.owned.Epoch})
+	if err != nil {
+		t.Fatalf("the owner claims: %v", err)
+	}
+	if again, err := s.Claim(t.Context(), o.ref, actors.Claim{Owner: back.Owner}); err != nil || again != back {
+		t.Errorf("the owner claims what it has: %+v, %v", again, err)
+	}
+	now = now.Add(1)
+	tries(o.ref, actors.ErrHeld)
+	tries(elsewhere, nil)
 }
 
 // append appends a batch that no other equals, until its outcome is known.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,6 +21,7 @@ const oldest = 7
 // not say.
 type server struct {
 	addr           string
+	run            string // id of the process
 	version, role  string
 	eviction       string
 	aof, fsync     string // "yes" or "no"; "always", "everysec" or "no"
@@ -39,6 +41,8 @@ func ask(ctx context.Context, c *redis.Client) (server, error) {
 	for line := range strings.Lines(info) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch key {
+		case "run_id":
+			s.run = value
 		case "redis_version":
 			s.version = value
 		case "role":
@@ -118,6 +122,11 @@ func (s *Store) verify(ctx context.Context) error {
 		}
 	}
 	s.mu.Lock()
+	for _, v := range servers {
+		if s.levels == nil { // the store is opened
+			s.runs[v.run] = time.Time{}
+		}
+	}
 	s.levels = levels
 	s.mu.Unlock()
 	return levels[actors.DurabilityRedis]

@@ -9,7 +9,11 @@
 -- ARGV[6]  "1" takes the room back from whoever has it, unless somebody has
 --          claimed it since the floor
 --
--- Returns {"OWNED" or "HELD", node, nonce, epoch, gen, seq} as they are after.
+-- ARGV[7]  run ids of Redis processes that rooms may be claimed from, as the
+--          claimer knows; others may have been rolled back a moment ago
+--
+-- Returns {"OWNED" or "HELD", node, nonce, epoch, gen, seq} as they are after,
+-- or {"OTHER", run id} if this is another process, and nothing was done.
 --
 -- An epoch is above the one before, the floor and the microseconds of this
 -- server's clock: so epochs grow although the key of a room that never
@@ -30,6 +34,14 @@ if ARGV[6] == '1' then
 end
 if not takes then
 	return {'HELD', node, nonce, epoch, gen, seq}
+end
+
+if not mine and ARGV[6] ~= '1' then
+	local info = redis.pcall('INFO', 'server')
+	local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+	if run and not string.find(ARGV[7], run, 1, true) then
+		return {'OTHER', run}
+	end
 end
 
 local time = redis.call('TIME')

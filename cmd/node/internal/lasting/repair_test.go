@@ -1,6 +1,8 @@
 package lasting
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
+	"github.com/parlor-rooms/parlor/transport/transporttest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
@@ -82,5 +85,43 @@ func TestClientsDoNotNoticeThatRedisWasRolledBack(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestANodeThatCameLaterLeavesRoomsToTheirOwner: by rendezvous half of the rooms
+// would be its own. It is asked for each of them in the moment in which Redis
+// is back and knows of no room.
+func TestANodeThatCameLaterLeavesRoomsToTheirOwner(t *testing.T) {
+	redis := testenv.StartRedis(t)
+	arguments := []string{"--redis", redis.URL(), "--cluster-lease", "2s"}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	first := startServer(t, actors.DurabilityRedis, arguments...)
+	client, err := transporttest.Dial(ctx, "http://"+first.Public(), transporttest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Abort)
+	const several = 12
+	name := func(i int) string { return fmt.Sprintf("/ledger/r%d", i) }
+	for i := range several {
+		ns, err := client.Connect(ctx, name(i), map[string]string{"token": token(t, "ada")})
+		if err == nil {
+			_, err = ns.EmitAck(ctx, "write", line{"ada", i})
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name(i), err)
+		}
+	}
+	later := startServer(t, actors.DurabilityRedis, arguments...)
+	redis.Kill()
+	redis.Start()
+	for i := range several {
+		if got := read(t, "http://"+later.Public(), name(i)); !slices.Equal(got, []line{{"ada", i}}) {
+			t.Errorf("%s holds %v", name(i), got)
+		}
+	}
+	if log := first.Log() + later.Log(); strings.Contains(log, "rollback_divergence") {
+		t.Error("a room was taken from its owner")
 	}
 }
