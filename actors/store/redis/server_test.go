@@ -189,8 +189,6 @@ func TestOwnersComeFirstWhereAnotherRedisAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Kill()
-	server.Start()
 	theirs := actors.Claim{Owner: actors.Owner{Node: "m", Nonce: "1"}}
 	tries := func(room actors.RoomRef, want error) {
 		t.Helper()
@@ -200,6 +198,9 @@ func TestOwnersComeFirstWhereAnotherRedisAnswers(t *testing.T) {
 			}
 		}
 	}
+	tries(actors.RoomRef{Kind: "r", ID: "before"}, nil)
+	server.Kill()
+	server.Start()
 	elsewhere := actors.RoomRef{Kind: "r", ID: "elsewhere"}
 	tries(o.ref, actors.ErrUnavailable)
 	now = now.Add(2*time.Second - 1)
