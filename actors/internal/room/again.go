@@ -20,6 +20,13 @@ func (m *Machine) mustReturn(j *wire.Join) bool {
 	return j.Again != nil && m.resumes() && !j.Again.Restart
 }
 
+// strays reports whether a join is that of a member who is here: something it
+// sent was answered by an earlier activation after this one had let it in again,
+// and its connection looks for the room once more.
+func (m *Machine) strays(mem *member, j *wire.Join) bool {
+	return j.Again != nil && j.PID != "" && m.members.byPID[j.PID] == mem
+}
+
 func errMustReturn() *actors.Error {
 	return actors.Errorf(actors.CodeUnavailable, "the room does not know the member any more; connect again")
 }

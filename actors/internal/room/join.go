@@ -33,7 +33,7 @@ func (m *Machine) Join(now time.Time, j *wire.Join) {
 		if m.joins[j.Member] != nil || old != nil && old.asked == j.Member {
 			return
 		}
-		if old != nil {
+		if old != nil && !m.strays(old, j) {
 			m.leave(old, actors.ReasonClientLeft, wire.Remove{Member: old.ID})
 			m.runFollowUps()
 		}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -75,5 +76,30 @@ func TestCreditsNeverCloseTheWindowOfAMemberWhoseTurnWaits(t *testing.T) {
 	w.commit()
 	if mem := w.m.members.byID["a"]; mem.link-mem.credited >= creditEvery {
 		t.Errorf("afterwards %d of %d events are credited", mem.credited, mem.link)
+	}
+}
+
+// What a member sent to an earlier activation may be answered after this one
+// has let it in: its connection then looks for the room once more.
+func TestAMemberThatLooksForItsRoomAgainKeepsItsSeat(t *testing.T) {
+	var hooks []string
+	s := booking()
+	s.left = func(_ *hall, _ *actors.Turn, m actors.Member, why actors.LeaveReason) {
+		hooks = append(hooks, fmt.Sprintf("left %s %s", m.ID, why))
+	}
+	w, a := slowStore(t, s, resumable(actors.KindConfig{}))
+	w.kept.slow = false
+	for range 3 {
+		a.tell(`["say"]`)
+	}
+	b := w.join(with(a.pid(), ""), func(j *wire.Join) { j.Conn, j.Again = a.conn, &wire.Again{Member: "a", Link: 4} })
+	if b.answer() != "joined" || b.id() != "a" || len(hooks) != 0 || w.m.members.len() != 1 {
+		t.Fatalf("%s as %s, %d members; %v", b.answer(), b.id(), w.m.members.len(), hooks)
+	}
+	b.link = 2
+	b.tell(`["say"]`) // the third, once more
+	b.tell(`["say"]`)
+	if got := w.m.history.seq; got != 4 {
+		t.Errorf("%d events are in the history, want 4", got)
 	}
 }
