@@ -35,7 +35,10 @@ type Config struct {
 	// in it. Empty means "parlor".
 	Prefix string
 
-	// Store says who owns a room. All nodes have the same.
+	// Store says who owns a room. All nodes have the same. If it knows who
+	// owns rooms, as the Redis store does (Owners, Bury), rooms of nodes that
+	// have died are given up: within a few leases, and longer where there are
+	// many.
 	Store actors.Ownership
 
 	// Web is host:port at which other nodes reach what serves Handler.
@@ -83,7 +86,7 @@ type Cluster struct {
 	place *cluster.Placement
 
 	releases sync.WaitGroup
-	holders  sync.WaitGroup // of wires
+	holders  sync.WaitGroup // of wires, and of the burial
 
 	mu    sync.Mutex // guards the following
 	begun bool
@@ -159,6 +162,10 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 	c.self, c.agent = self.ID, agent
 	c.place = cluster.NewPlacement(cluster.PlacementConfig{Self: self.ID, Store: c.cfg.Store, Members: agent, Log: c.cfg.Logger, Unclaimed: c.cfg.Unclaimed})
 	close(c.joined)
+	if graves, ok := c.cfg.Store.(cluster.Graves); ok {
+		burial := &cluster.Burial{Self: self.ID, Graves: graves, Members: agent, Log: c.cfg.Logger, Every: c.cfg.Lease}
+		c.holders.Go(func() { burial.Run(c.ctx) }) // Leave waits for it
+	}
 	go func() { // Leave waits for it
 		defer close(c.ended)
 		agent.Run(c.ctx, leaveWithin)

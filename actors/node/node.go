@@ -259,6 +259,7 @@ func New(cfg Config) (*Node, error) {
 		n.learnRevoked(n.ctx)       // before anybody enters
 		n.beside.Go(n.watchRevoked) // ends with n.ctx; stop waits for it
 	}
+	n.beside.Go(n.buryOthers) // ends with n.ctx; stop waits for it
 	if len(n.lasting()) > 0 {
 		n.beside.Go(n.watchAgenda) // ends with n.ctx; stop waits for it
 	}

@@ -7,6 +7,7 @@
 //	PREFIX:{kind/id}:own    who owns it, and where its entries stand
 //	PREFIX:{kind/id}:data   its entries
 //	PREFIX:r:{BASE64URL}    a record
+//	PREFIX:owned            who owns which rooms
 //	PREFIX:agenda:{N}       the rooms of shard N by the time they are due
 //
 // Names of rooms hold no brace, so a name is nothing but a name wherever it
@@ -43,7 +44,8 @@ type script struct{ source, hash string }
 type Store struct {
 	// Set before Open returns, read-only afterwards.
 	prefix  string
-	wait    int // replicas
+	owned   string // the key of who owns which rooms
+	wait    int    // replicas
 	waitFor time.Duration
 	log     *slog.Logger
 	client  redis.UniversalClient
@@ -51,7 +53,7 @@ type Store struct {
 
 	now func() time.Time
 
-	claim, append, load, release, record, take script
+	claim, append, load, release, bury, record, take script
 
 	closed atomic.Bool
 
@@ -71,9 +73,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{prefix: c.Prefix, wait: c.Replicas, waitFor: c.ReplicasTimeout, log: c.Logger, now: time.Now, runs: make(map[string]time.Time)}
+	s := &Store{prefix: c.Prefix, owned: c.Prefix + ":owned", wait: c.Replicas, waitFor: c.ReplicasTimeout, log: c.Logger, now: time.Now, runs: make(map[string]time.Time)}
 	for name, into := range map[string]*script{
-		"claim": &s.claim, "append": &s.append, "load": &s.load, "release": &s.release, "record": &s.record, "take": &s.take,
+		"claim": &s.claim, "append": &s.append, "load": &s.load, "release": &s.release, "bury": &s.bury, "record": &s.record, "take": &s.take,
 	} {
 		source, err := scripts.ReadFile("lua/" + name + ".lua")
 		if err != nil {
@@ -131,7 +133,8 @@ func (s *Store) begin(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) own(ref actors.RoomRef) string  { return s.prefix + ":{" + ref.String() + "}:own" }
+func (s *Store) own(ref actors.RoomRef) string  { return s.ownKey(ref.String()) }
+func (s *Store) ownKey(room string) string      { return s.prefix + ":{" + room + "}:own" }
 func (s *Store) data(ref actors.RoomRef) string { return s.prefix + ":{" + ref.String() + "}:data" }
 
 func (s *Store) recordKey(key string) string {

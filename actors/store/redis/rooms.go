@@ -53,7 +53,8 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 	if c.Back {
 		back = "1"
 	}
-	list, err := s.run(ctx, s.claim, []string{s.own(ref)},
+	noted := entryOf(ref, c.Owner)
+	list, err := s.enter(ctx, noted, s.claim, []string{s.own(ref)},
 		c.Owner.Node, c.Owner.Nonce, c.Expect.Node, c.Expect.Nonce, decimal(c.Floor), back, s.settled())
 	if err == nil && text(list, 0) == "OTHER" {
 		s.met(text(list, 1))
@@ -70,6 +71,7 @@ func (s *Store) Claim(ctx context.Context, ref actors.RoomRef, c actors.Claim) (
 		return actors.Owned{}, fmt.Errorf("claim %v: %w", ref, err)
 	}
 	if text(list, 0) == "HELD" {
+		_ = s.client.ZRem(ctx, s.owned, noted).Err() // otherwise it is there until the node is buried
 		return actors.Owned{}, &actors.HeldError{Owner: o.Owner, Epoch: o.Epoch}
 	}
 	return o, nil
@@ -107,7 +109,7 @@ func (s *Store) give(ctx context.Context, ref actors.RoomRef, o actors.Owned, de
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	list, err := s.run(ctx, s.release, []string{s.own(ref), s.data(ref)}, o.Owner.Node, o.Owner.Nonce, decimal(o.Epoch), destroy)
+	list, err := s.strike(ctx, entryOf(ref, o.Owner), s.release, []string{s.own(ref), s.data(ref)}, o.Owner.Node, o.Owner.Nonce, decimal(o.Epoch), destroy)
 	if err == nil && text(list, 0) == "FENCED" {
 		err = actors.ErrFenced
 	}

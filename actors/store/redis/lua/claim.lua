@@ -48,4 +48,5 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 epoch = string.format('%.0f', math.max(tonumber(epoch), floor, now) + 1)
 redis.call('HSET', KEYS[1], 'node', ARGV[1], 'nonce', ARGV[2], 'epoch', epoch)
+redis.call('PERSIST', KEYS[1]) -- see bury.lua
 return {'OWNED', ARGV[1], ARGV[2], epoch, gen, seq}

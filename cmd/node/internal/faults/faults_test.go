@@ -187,6 +187,35 @@ func membersOfADeadNodeLeave(t *testing.T, l *lab, place func(int) ([]string, tr
 	c.check()
 }
 
+// TestNothingIsLeftOfADeadNodesRooms of which nothing is kept: a thousand on a
+// node that is killed leave no key in Redis, and those that start again are
+// heard.
+func TestNothingIsLeftOfADeadNodesRooms(t *testing.T) {
+	l := newLab(t, 1)
+	const each, clients = 50, 20
+	for i := range clients {
+		l.fill(l.nodes[0], i*each, each)
+	}
+	l.add()
+	l.add()
+	l.acquainted(10 * time.Second)
+	c := newCrowd(t, "lobby", rooms, guests, everySay, func(i int) ([]string, transporttest.Transport) {
+		return []string{"http://" + l.nodes[1+i%2].Public()}, transporttest.WebSocket
+	})
+	c.flows(30 * time.Second)
+	if n := awake(t, l.nodes[0]); n != each*clients {
+		t.Fatalf("%d rooms are on the node, want %d", n, each*clients)
+	}
+	l.nodes[0].Kill()
+	l.owned(rooms, 30*time.Second) // those of the crowd, which wake elsewhere
+	c.flows(30 * time.Second)
+	c.check()
+	if n, example := c.disconnected(); n > 0 {
+		t.Errorf("%d guests lost their connection, as %s", n, example)
+	}
+	l.exactMembers(c, 30*time.Second)
+}
+
 // TestHowLongARoomStandsStill while it moves off a node that is asked to end,
 // and when its node is killed, as members see it who are connected elsewhere.
 // They stay connected and miss no beat.

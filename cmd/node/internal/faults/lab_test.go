@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -289,6 +290,23 @@ func (l *lab) eventually(what string, within time.Duration, ok func() bool) {
 	for deadline := time.Now().Add(within); !ok(); pause(context.Background(), 20*time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("after %v %s", within, what)
+		}
+	}
+}
+
+// fill has one client enter lobbies of a node, and stay.
+func (l *lab) fill(n *fleet.Node, from, count int) {
+	l.t.Helper()
+	client, err := transporttest.Dial(l.t.Context(), "http://"+n.Public(), transporttest.Options{
+		Queue: 10_000, Header: http.Header{"X-Forwarded-For": {fmt.Sprintf("10.1.%d.1", from/count)}},
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(client.Abort)
+	for i := range count {
+		if _, err := client.Connect(l.t.Context(), fmt.Sprintf("/lobby/r%d", from+i), map[string]string{"name": "filler"}); err != nil {
+			l.t.Fatal(err)
 		}
 	}
 }
