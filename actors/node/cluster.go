@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
+	"github.com/parlor-rooms/parlor/actors/internal/link"
 )
 
 // Cluster is what a node knows of the others it is one of. What it says about
@@ -126,15 +129,36 @@ type Carrier interface {
 // MaxBatch is the largest batch that a Carrier has to take, in bytes.
 const MaxBatch = 256 << 10
 
-// LinkLimits bounds the link to one other node. Zero means the default.
+// LinkLimits bounds the link to one other node, each of its two lanes. Zero
+// means the default. All nodes should have the same.
 type LinkLimits struct {
 	// Window is how many bytes may be sent and not be worked off at the other
 	// end, and Queue how many may wait here; beyond Queue everything under
 	// way is given up, and the members whose room is on the other side lose
 	// their connection to it. The defaults are 8 MiB and 64 MiB.
 	Window, Queue int
+	// Volatile is how many bytes may wait ahead of a volatile event, which is
+	// otherwise dropped, and Message how many one message may have, which is
+	// otherwise refused: what a room sends to all members on a node at once,
+	// or a member to its room. The defaults are 1 MiB and 32 MiB.
+	Volatile, Message int
 	// ResendAfter is how long the other end may be silent before it is asked
 	// what has arrived; GiveUpAfter is when everything under way is given up.
 	// The defaults are 250 ms and 15 s.
 	ResendAfter, GiveUpAfter time.Duration
+}
+
+func (l *LinkLimits) complete() error {
+	d := link.Limits{
+		Window: l.Window, Queue: l.Queue, Volatile: l.Volatile, Message: l.Message, ResendAfter: l.ResendAfter, GiveUpAfter: l.GiveUpAfter,
+	}.Complete()
+	switch {
+	case min(l.Window, l.Queue, l.Volatile, l.Message) < 0 || min(l.ResendAfter, l.GiveUpAfter) < 0:
+		return errors.New("Links: want 0 or more of each")
+	case d.Queue < d.Window:
+		return fmt.Errorf("Links: Queue is %d: want Window or more, which is %d", d.Queue, d.Window)
+	case d.ResendAfter >= d.GiveUpAfter:
+		return fmt.Errorf("Links: ResendAfter is %v: want less than GiveUpAfter, which is %v", d.ResendAfter, d.GiveUpAfter)
+	}
+	return nil
 }

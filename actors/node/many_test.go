@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -262,6 +263,37 @@ func TestABrokenLinkCostsResumingMembersNothing(t *testing.T) {
 	}
 	if n := notes.count("joined " + id); n != 1 {
 		t.Errorf("it joined %d times", n)
+	}
+}
+
+func TestLimitsOfLinksAreThoseOfTheConfiguration(t *testing.T) {
+	notes := &ledger{}
+	w, nodes := many(t, 2, node.Config{Kinds: []actors.Behavior{talks(notes, actors.KindConfig{})}, Links: node.LinkLimits{Message: 2000}})
+	w.Put(q3, nodes[0].ID())
+	near, far := connect(t, nodes[0]), connect(t, nodes[1])
+	near.enter("/talk/q3", "")
+	far.enter("/talk/q3", "")
+	long := strings.Repeat("long", 1000)
+	near.say("/talk/q3", long)
+	near.say("/talk/q3", "short")
+	far.await(actors.PacketEvent, "/talk/q3", "short")
+	near.await(actors.PacketEvent, "/talk/q3", long)
+	if n := len(far.events("/talk/q3", "said")); n != 1 {
+		t.Errorf("%d events have crossed, want the short one", n)
+	}
+}
+
+func TestLimitsOfLinksThatCannotBeAreRefused(t *testing.T) {
+	for want, l := range map[string]node.LinkLimits{
+		"0 or more of each":     {Volatile: -1},
+		"Window or more":        {Queue: 1 << 20},
+		"less than GiveUpAfter": {ResendAfter: time.Minute},
+		"ResendAfter is 250ms":  {GiveUpAfter: 10 * time.Millisecond},
+	} {
+		_, err := node.New(node.Config{Links: l})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", l, err, want)
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (c *Config) complete() error {
 	if !(c.SampleRatio >= 0 && c.SampleRatio <= 1) {
 		errs = append(errs, fmt.Errorf("SampleRatio is %v: want 0 to 1", c.SampleRatio))
 	}
-	errs = append(errs, c.Limits.complete(c.MaxNamespaces))
+	errs = append(errs, c.Limits.complete(c.MaxNamespaces), c.Links.complete())
 	if (c.Cluster == nil) != (c.Carrier == nil) {
 		errs = append(errs, errors.New("Cluster and Carrier go together"))
 	}

@@ -209,7 +209,7 @@ type (
 func (n *Node) startLink(p Peer) *peer {
 	l := &linkActor{node: n, peer: p, queued: new(atomic.Int64)}
 	limits := link.Limits{
-		Batch: MaxBatch, Window: n.cfg.Links.Window, Queue: n.cfg.Links.Queue,
+		Batch: MaxBatch, Window: n.cfg.Links.Window, Queue: n.cfg.Links.Queue, Volatile: n.cfg.Links.Volatile, Message: n.cfg.Links.Message,
 		ResendAfter: n.cfg.Links.ResendAfter, GiveUpAfter: n.cfg.Links.GiveUpAfter,
 	}
 	l.machine = link.New(time.Now(), link.Config{Self: n.id, Peer: p.ID, Limits: limits, Effects: l})

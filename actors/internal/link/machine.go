@@ -79,7 +79,8 @@ type Limits struct {
 // FrameCost is what a frame is charged for besides its payload, in bytes.
 const FrameCost = 256
 
-func (l Limits) complete() Limits {
+// Complete returns l with the defaults where it has zero, or less.
+func (l Limits) Complete() Limits {
 	for _, d := range []struct {
 		field *int
 		value int
@@ -166,7 +167,7 @@ type Stats struct {
 
 // New returns an end in its first session.
 func New(now time.Time, cfg Config) *Machine {
-	m := &Machine{cfg: cfg, effect: cfg.Effects, limits: cfg.Limits.complete()}
+	m := &Machine{cfg: cfg, effect: cfg.Effects, limits: cfg.Limits.Complete()}
 	m.begin(now, 1)
 	return m
 }

@@ -193,7 +193,7 @@ func (s *server) nodePart() part {
 				TrustTraceparent: s.cfg.Telemetry.TrustTraceparent,
 			}
 			if s.clustered() {
-				c.Cluster, c.Carrier = s.many.cluster, s.many.carrier
+				c.Cluster, c.Carrier, c.Links = s.many.cluster, s.many.carrier, s.cfg.Cluster.Links.Node()
 			}
 			s.node, err = node.New(c)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/parlor-rooms/parlor/actors/node"
 	"github.com/parlor-rooms/parlor/actors/store/redis"
 )
 
@@ -47,6 +48,35 @@ type Cluster struct {
 	Lease     time.Duration `key:"lease" default:"5s" min:"1s" max:"1m" doc:"How long a node that has fallen silent is still counted on. All nodes should have the same."`
 
 	StartUnclaimed bool `key:"start_unclaimed" default:"false" doc:"Let rooms of kinds of which nothing is kept start while Redis is away, for every node. Two nodes may then each start one; when Redis is back one is left, and members of the other go there and lose its state. All nodes should have the same."`
+
+	Links Links `key:"links" doc:"What may be under way to one other node, of events and of answers each. All nodes should have the same."`
+}
+
+// Links is the section cluster.links: node.LinkLimits.
+type Links struct {
+	Window      int           `key:"window" default:"8388608" min:"1048576" max:"1073741824" doc:"Bytes that are sent and not worked off there; more wait."`
+	Queue       int           `key:"queue" default:"67108864" min:"1048576" max:"1073741824" doc:"Bytes that wait. Beyond it everything under way is given up, and members whose room is on the other side come back to it."`
+	Volatile    int           `key:"volatile" default:"1048576" min:"65536" max:"1073741824" doc:"Bytes that wait ahead of a volatile event; behind more it is dropped."`
+	Message     int           `key:"message" default:"33554432" min:"1048576" max:"1073741824" doc:"Bytes of one message; a longer one is lost, and the log says so. More than transport.max_payload."`
+	ResendAfter time.Duration `key:"resend_after" default:"250ms" min:"10ms" max:"10s" doc:"How long the other node may be silent before it is asked what has arrived."`
+	GiveUpAfter time.Duration `key:"give_up_after" default:"15s" min:"1s" max:"10m" doc:"How long nothing may get through before everything under way is given up."`
+}
+
+// Check implements settings.Checker.
+func (l Links) Check(bad func(want string, path ...string)) {
+	if l.Queue < l.Window {
+		bad("want as much as cluster.links.window, or more", "queue")
+	}
+	if l.ResendAfter >= l.GiveUpAfter {
+		bad("want less than cluster.links.give_up_after", "resend_after")
+	}
+}
+
+// Node is how a node is told.
+func (l Links) Node() node.LinkLimits {
+	return node.LinkLimits{
+		Window: l.Window, Queue: l.Queue, Volatile: l.Volatile, Message: l.Message, ResendAfter: l.ResendAfter, GiveUpAfter: l.GiveUpAfter,
+	}
 }
 
 // Check implements settings.Checker. What nodes say without certificates may not

@@ -97,6 +97,17 @@ func TestLimitsAreConfigured(t *testing.T) {
 	}
 }
 
+func TestLimitsOfLinksAreConfigured(t *testing.T) {
+	l, err := load(t, "cluster: {links: {window: 2000000, queue: 3000000, volatile: 70000, message: 4000000, resend_after: 20ms, give_up_after: 2s}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := node.LinkLimits{Window: 2e6, Queue: 3e6, Volatile: 7e4, Message: 4e6, ResendAfter: 20 * time.Millisecond, GiveUpAfter: 2 * time.Second}
+	if got := l.Value.Cluster.Links.Node(); got != want {
+		t.Errorf("limits are\n%+v, want\n%+v", got, want)
+	}
+}
+
 func TestMistakesAreRefused(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
 		{"address without port", "listen: localhost", `parlor.yaml:1:9: listen: "localhost": want HOST:PORT, with a port from 0 to 65535`},
@@ -157,6 +168,9 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"max_lifetime", "auth: {max_lifetime: 25h}", `parlor.yaml:1:22: auth.max_lifetime: "25h": want a duration such as 33ms or 1m30s, 1m to 24h`},
 		{"guests that are not let in", "auth: {key_file: k, issuer: i, audience: a, guests: {lobby/*: [join]}}", `parlor.yaml:1:53: auth.guests: want anonymous: allow as well, for there are no guests otherwise`},
 		{"guests that fly", "auth: {guests: {lobby/*: [fly]}}", `parlor.yaml:1:16: auth.guests: grant 0: operation "fly": want create, join, publish, publish:EVENT, presence, history or moderate`},
+		{"link window", "cluster: {links: {window: 1024}}", `parlor.yaml:1:27: cluster.links.window: "1024": want a whole number, 1048576 to 1073741824`},
+		{"link queue below the window", "cluster: {links: {queue: 4194304}}", `parlor.yaml:1:26: cluster.links.queue: "4194304": want as much as cluster.links.window, or more`},
+		{"a link that gives up first", "cluster: {links: {resend_after: 2s, give_up_after: 1s}}", `parlor.yaml:1:33: cluster.links.resend_after: "2s": want less than cluster.links.give_up_after`},
 		{"misspelt", "kinds: {lobby: {evnets: {}}}", `parlor.yaml:1:17: kinds.lobby.evnets: unknown key, did you mean events?`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
