@@ -58,6 +58,12 @@ func (s *switched) set(node string, off bool) {
 	s.off[node] = off
 }
 
+func (s *switched) silent(node string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.off[node]
+}
+
 func newCrowd(t *testing.T) *crowd {
 	return &crowd{t: t, reg: &switched{off: make(map[string]bool)}, agents: make(map[string]*running)}
 }

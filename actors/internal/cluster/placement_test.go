@@ -26,6 +26,7 @@ type rooms struct {
 	most   int // of them at a moment
 	delay  time.Duration
 	claims []actors.Claim
+	taken  func(r actors.RoomRef, from, to string) // told of every new owner; nil if nobody cares
 }
 
 var errStore = errors.New("the store does not answer")
@@ -67,6 +68,9 @@ func (s *rooms) Claim(_ context.Context, r actors.RoomRef, c actors.Claim) (acto
 	if o := s.owned[r]; o.Owner != c.Owner || o.Epoch <= c.Floor {
 		if !c.Takes(o.Owner, o.Epoch) {
 			return actors.Owned{}, &actors.HeldError{Owner: o.Owner, Epoch: o.Epoch}
+		}
+		if s.taken != nil {
+			s.taken(r, o.Owner.Node, c.Owner.Node)
 		}
 		s.epoch = max(s.epoch, c.Floor) + 1
 		s.owned[r] = actors.Owned{Owner: c.Owner, Epoch: s.epoch}
