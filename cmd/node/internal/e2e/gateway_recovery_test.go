@@ -20,5 +20,9 @@ func TestStockClientsRecoverInGateways(t *testing.T) {
 // TestStockClientsRecoverOnAnotherNode does the same where each connection
 // lands on another node than the one before it.
 func TestStockClientsRecoverOnAnotherNode(t *testing.T) {
-	testenv.RunNode(t, "testdata/gateway_recovery.mjs", conformingNodes(t, 3), "websocket")
+	for kind := range clusters {
+		t.Run(kind, func(t *testing.T) {
+			testenv.RunNode(t, "testdata/gateway_recovery.mjs", conformingNodes(t, kind, 3), "websocket")
+		})
+	}
 }
