@@ -29,6 +29,7 @@ type lab struct {
 	balancer *fleet.Balancer
 	wires    []*wires // of the nodes, if the lab was made with them
 	wired    bool
+	news     bool // nodes tell the news
 }
 
 // newWiredLab is newLab with a wire wherever a node can be cut off.
@@ -75,7 +76,7 @@ func (l *lab) add(args ...string) *fleet.Node {
 		l.wires = append(l.wires, w)
 	}
 	n, err := fleet.NewNode(fleet.Config{
-		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: program(l.t), Env: []string{nodeEnv + "=1"},
+		Name: fmt.Sprintf("n%d", len(l.nodes)), Binary: program(l.t), Env: []string{nodeEnv + "=" + l.program()},
 		Args: slices.Concat([]string{
 			"--cluster-lease", lease.String(), "--playground", "off",
 			"--transport-trusted-proxies", "127.0.0.1", "--transport-max-per-address", "0",
@@ -92,6 +93,14 @@ func (l *lab) add(args ...string) *fleet.Node {
 	}
 	l.balance()
 	return n
+}
+
+// program is which of its programs the test binary is to be.
+func (l *lab) program() string {
+	if l.news {
+		return newsNode
+	}
+	return "node"
 }
 
 // balance hands requests to all nodes that there are.

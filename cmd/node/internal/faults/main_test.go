@@ -17,6 +17,9 @@ import (
 // nodeEnv makes the test binary a node: parlor serve, with three kinds and a gateway more.
 const nodeEnv = "PARLOR_TEST_NODE"
 
+// newsNode is the value with which it tells the news.
+const newsNode = "news"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(nodeEnv) != "" {
 		os.Exit(serve())
@@ -39,7 +42,9 @@ func serve() int {
 	told := make(chan struct{})
 	go func() { // awaited below
 		defer close(told)
-		tell(ctx, news)
+		if os.Getenv(nodeEnv) == newsNode {
+			tell(ctx, news)
+		}
 	}()
 	err := main.Run(ctx)
 	stop()
