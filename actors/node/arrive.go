@@ -114,7 +114,17 @@ func (n *Node) toDirectory(from string, ref actors.RoomRef, msg any) {
 // arrivedCall hands a call of another node to the room, or answers it.
 func (n *Node) arrivedCall(from string, c *wire.Call) {
 	if op, ok := c.Op.(wire.NodeOp); ok {
-		n.beside.Go(func() { n.toPeer(from, link.Control, actors.Reliable, n.nodeOp(n.ctx, c.ID, op)) })
+		_, hands := op.(*wire.ClientHand)
+		if hands {
+			n.handingOver.Add(1)
+			n.gaveAway.Store(true)
+		}
+		n.beside.Go(func() {
+			n.toPeer(from, link.Control, actors.Reliable, n.nodeOp(n.ctx, c.ID, op))
+			if hands {
+				n.handingOver.Add(-1)
+			}
+		})
 		return
 	}
 	n.toDirectory(from, c.Room, &roomCall{

@@ -75,6 +75,7 @@ func startFan(n *Node) *fan {
 			}
 		},
 		Arrived: n.arrivedClient, Handed: n.handed, Forward: n.forwardGate,
+		Gone: n.wasPeer,
 	})
 	f.pid = n.spawn(func() actor.Actor { return f })
 	return f
@@ -92,6 +93,7 @@ func (a *fan) Receive(ctx actor.Context) {
 		msg.receipt.sign(a.node)
 	case nodeLost:
 		a.machine.NodeLost(msg.node)
+		a.gate.NodeLost(msg.node)
 	case *seek:
 		offset, known := a.machine.Seek(msg.room, msg.member, msg.conn)
 		ctx.Send(msg.from, &sought{msg.room, msg.member, offset, known})

@@ -297,6 +297,20 @@ func (n *Node) handOver(ctx context.Context, op *wire.ClientHand) *wire.Session 
 	}
 }
 
+// finishHandOvers returns when the others have been told of every client that
+// was handed over, or have had their time: they ask no more of a node that has
+// left, and take what it said last for lost.
+func (n *Node) finishHandOvers(within time.Duration) {
+	if !n.gaveAway.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	for _, node := range n.others() {
+		_, _ = n.askNode(ctx, node, &wire.ClientsList{}) // what it answers comes behind
+	}
+}
+
 // handed is told by the fan-out what has become of a client that was to move.
 func (n *Node) handed(id string, s *wire.Session) {
 	v, ok := n.clients.Load(id)

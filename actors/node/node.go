@@ -175,6 +175,8 @@ type Node struct {
 	cancel   context.CancelFunc
 
 	stopping    atomic.Bool
+	handingOver atomic.Int64 // clients of gateways, and answers that say so
+	gaveAway    atomic.Bool  // any was handed over
 	parting     atomic.Int64 // once stopping: for how many ns clients that may recover are kept for others to take
 	epoch       atomic.Uint64
 	connID      atomic.Uint64
@@ -371,6 +373,7 @@ func (n *Node) stop(within, words time.Duration, expelled bool) error {
 		return true
 	})
 	err := n.await(within)
+	n.finishHandOvers(words)
 	n.leave(words)
 	n.cancel()
 	for _, d := range slices.Concat(n.callers, n.shards, n.fanPIDs()) {
@@ -388,7 +391,7 @@ func (n *Node) await(limit time.Duration) error {
 	defer deadline.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for n.rooms.Load() > 0 || n.live.Load() > 0 || n.liveClients.Load() > 0 {
+	for n.rooms.Load() > 0 || n.live.Load() > 0 || n.liveClients.Load() > 0 || n.handingOver.Load() > 0 {
 		select {
 		case <-poll.C:
 		case <-deadline.C:

@@ -85,3 +85,27 @@ func TestClientsOfANodeThatStopsRecoverOnAnother(t *testing.T) {
 		})
 	}
 }
+
+// TestAClientOfAYoungNodeMovesToAnOldOne: the old one has heard what was emitted
+// to everybody before the young one was there, by a node that lives and is quiet
+// since, and by one that has gone.
+func TestAClientOfAYoungNodeMovesToAnOldOne(t *testing.T) {
+	config := actors.GatewayConfig{RecoverWithin: time.Minute}
+	f := newFleet(t, 3, config)
+	r := &roamer{f: f, user: "ada"}
+	r.open(0)
+	for from := range f.gates {
+		if err := f.gates[from].All().Emit("news", "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "all is heard", func() bool { return len(r.find(actors.PacketEvent, roamNS, `["news"`)) == 3 })
+	f.stops[2]()
+	f.add(f.store, config)
+	young := &roamer{f: f, user: "bob"}
+	young.open(3)
+	young.drop(0, true)
+	if !young.open(0) {
+		t.Error("it has not recovered")
+	}
+}

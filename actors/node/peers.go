@@ -13,6 +13,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/link"
+	"github.com/parlor-rooms/parlor/actors/internal/wire"
 	"github.com/parlor-rooms/parlor/actors/internal/wire/codec"
 )
 
@@ -85,6 +86,32 @@ func (n *Node) kindNames() []string {
 // one. If what the cluster knows may have been rolled back, rooms look after
 // what the store has of them.
 func (n *Node) viewed(v View) {
+	for _, id := range n.compare(v) {
+		n.greet(id)
+	}
+}
+
+// greet tells a node that has come what it was not sent of what goes to all of a
+// namespace, so that it does not wait for it.
+func (n *Node) greet(id string) {
+	n.toAll.Lock()
+	defer n.toAll.Unlock()
+	if n.toAllPos > 0 {
+		n.deliverGateTo(id, &wire.GateDeliver{Items: []wire.GateItem{wire.GateEmit{
+			Scope: wire.ScopeNamespace, From: n.id, Pos: n.toAllPos, Data: actors.Raw{JSON: []byte("[]")},
+		}}})
+	}
+}
+
+// wasPeer reports whether a node was one of the others and is gone.
+func (n *Node) wasPeer(id string) bool {
+	n.peers.mu.RLock()
+	defer n.peers.mu.RUnlock()
+	return n.peers.gone[id]
+}
+
+// compare is viewed, but for greeting those who came, whom it returns.
+func (n *Node) compare(v View) (came []string) {
 	n.peers.mu.Lock()
 	defer n.peers.mu.Unlock()
 	if n.peers.data != 0 && n.peers.data != v.Data {
@@ -102,6 +129,7 @@ func (n *Node) viewed(v View) {
 			known.Peer = p
 		default:
 			n.peers.byID[p.ID] = n.startLink(p)
+			came = append(came, p.ID)
 		}
 	}
 	for id, p := range n.peers.byID {
@@ -112,6 +140,7 @@ func (n *Node) viewed(v View) {
 			n.cfg.Carrier.Forget(p.Peer)
 		}
 	}
+	return came
 }
 
 // expelled stops a node that others take for dead.

@@ -29,6 +29,8 @@ type Config struct {
 	Handed func(client string, s *wire.Session)
 	// Forward passes an event on to a client that has moved to another node.
 	Forward func(node, namespace string, e wire.GateEmit)
+	// Gone reports whether a node was there and is lost.
+	Gone func(node string) bool
 	// Generation marks this life of the shard in offsets: [A-Za-z0-9_-]+.
 	Generation string
 }

@@ -82,9 +82,15 @@ func (m *Machine) settle() {
 	}
 }
 
+// NodeLost says that nothing more comes of a node.
+func (m *Machine) NodeLost(node string) {
+	delete(m.heard, node)
+	m.settle()
+}
+
 func (m *Machine) hasHeard(list []wire.Heard) bool {
 	for _, h := range list {
-		if m.heard[h.Node] < h.Pos {
+		if at, known := m.heard[h.Node]; at < h.Pos && (known || !m.cfg.Gone(h.Node)) {
 			return false
 		}
 	}

@@ -62,6 +62,7 @@ type lab struct {
 	arrived   map[string][]wire.Heard
 	handed    map[string]*wire.Session
 	forwarded []string
+	gone      map[string]bool
 }
 
 func newLab(t tester) *lab {
@@ -77,6 +78,7 @@ func newLab(t tester) *lab {
 		Arrived:    func(client string, heard []wire.Heard) { l.arrived[client] = heard },
 		Handed:     func(client string, s *wire.Session) { l.handed[client] = s },
 		Forward:    func(node, _ string, _ wire.GateEmit) { l.forwarded = append(l.forwarded, node) },
+		Gone:       func(node string) bool { return l.gone[node] },
 		Generation: "gen",
 	})
 	return l
