@@ -32,14 +32,12 @@ type fleet struct {
 	stops []func() // of nodes
 	notes *ledger
 	store actors.Store
-	drain time.Duration // of nodes; half of it is waited for clients that do not come back
 }
 
 func newFleet(t *testing.T, count int, config actors.GatewayConfig) *fleet {
 	t.Helper()
 	f := &fleet{t: t, world: nodetest.New(1), notes: &ledger{}}
 	f.store = memory.New(memory.Config{})
-	f.drain = 4 * time.Second
 	for range count {
 		f.add(f.store, config)
 	}
@@ -65,7 +63,6 @@ func (f *fleet) add(store actors.Store, config actors.GatewayConfig) {
 	seat := f.world.Seat()
 	n, stop := startToStop(f.t, node.Config{
 		Gateways: []actors.GatewayBehavior{g}, Cluster: seat, Carrier: seat, Store: store, Authenticator: byName{},
-		DrainTimeout: f.drain,
 	})
 	f.nodes, f.gates, f.stops = append(f.nodes, n), append(f.gates, g), append(f.stops, stop)
 }
