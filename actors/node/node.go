@@ -159,6 +159,7 @@ type Node struct {
 	log      *slog.Logger
 	kinds    map[string]actors.Behavior
 	system   *actor.ActorSystem
+	workers  workers // run its actors
 	seed     maphash.Seed
 	shards   []*actor.PID // directory, by room
 	fans     []*fan       // fan-out, by room
@@ -251,7 +252,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	if err := n.observe(cfg.Meter); err != nil {
 		n.cancel()
-		n.system.Shutdown()
+		n.shutdown()
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	for _, g := range n.gateways {
@@ -271,7 +272,7 @@ func New(cfg Config) (*Node, error) {
 		if err := n.join(ctx); err != nil {
 			n.cancel()
 			n.meters.end()
-			n.system.Shutdown()
+			n.shutdown()
 			return nil, fmt.Errorf("node: join: %w", err)
 		}
 	}
@@ -310,8 +311,14 @@ func (n *Node) nextEpoch() uint64 {
 	return n.epoch.Add(1)
 }
 
+// shutdown ends the actors, and those who run them.
+func (n *Node) shutdown() {
+	n.system.Shutdown()
+	n.workers.close()
+}
+
 func (n *Node) spawn(producer actor.Producer) *actor.PID {
-	return n.system.Root.Spawn(actor.PropsFromProducer(producer))
+	return n.system.Root.Spawn(actor.PropsFromProducer(producer, actor.WithDispatcher(&n.workers)))
 }
 
 func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
@@ -381,7 +388,7 @@ func (n *Node) stop(within, words time.Duration, expelled bool) error {
 	}
 	n.beside.Wait()
 	n.meters.end()
-	n.system.Shutdown()
+	n.shutdown()
 	return err
 }
 

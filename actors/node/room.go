@@ -101,7 +101,7 @@ func (n *Node) startRoom(a activation) *actor.PID {
 		r.paused = &pause{waking: true, nodes: a.nodes}
 	}
 	return n.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return r },
-		actor.WithMailbox(actor.Unbounded(&r.waits))))
+		actor.WithDispatcher(&n.workers), actor.WithMailbox(actor.Unbounded(&r.waits))))
 }
 
 func (r *roomActor) newMachine() *room.Machine {

@@ -16,8 +16,8 @@ import (
 	"github.com/parlor-rooms/parlor/actors/node"
 )
 
-// start runs a node until the test ends, and then sees that no goroutine is
-// left.
+// start runs a node until the test ends. Once all nodes of the test have ended
+// no goroutine is left.
 func start(t *testing.T, cfg node.Config) *node.Node {
 	t.Helper()
 	n, _ := startToStop(t, cfg)
@@ -27,15 +27,20 @@ func start(t *testing.T, cfg node.Config) *node.Node {
 // startToStop is start with a function that stops the node before.
 func startToStop(t *testing.T, cfg node.Config) (*node.Node, func()) {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
+	if _, again := starts.LoadOrStore(t, true); !again {
+		before := goleak.IgnoreCurrent()
+		t.Cleanup(func() {
+			starts.Delete(t)
+			goleak.VerifyNone(t, before)
+		})
+	}
 	n, stop := run(t, cfg)
 	stop = sync.OnceFunc(stop)
-	t.Cleanup(func() {
-		stop()
-		goleak.VerifyNone(t, before)
-	})
+	t.Cleanup(stop)
 	return n, stop
 }
+
+var starts sync.Map // of *testing.T: those that see to it
 
 // run runs a node until stop is called.
 func run(t testing.TB, cfg node.Config) (n *node.Node, stop func()) {
