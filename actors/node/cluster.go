@@ -146,6 +146,10 @@ type LinkLimits struct {
 	// what has arrived; GiveUpAfter is when everything under way is given up.
 	// The defaults are 250 ms and 15 s.
 	ResendAfter, GiveUpAfter time.Duration
+	// Linger is how long after a batch to a node the next one may be, so that
+	// what is sent meanwhile travels in it; on an idle link nothing waits. The
+	// default is 1 ms; below zero nothing ever waits.
+	Linger time.Duration
 }
 
 func (l *LinkLimits) complete() error {

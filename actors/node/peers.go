@@ -240,6 +240,7 @@ func (n *Node) startLink(p Peer) *peer {
 	limits := link.Limits{
 		Batch: MaxBatch, Window: n.cfg.Links.Window, Queue: n.cfg.Links.Queue, Volatile: n.cfg.Links.Volatile, Message: n.cfg.Links.Message,
 		ResendAfter: n.cfg.Links.ResendAfter, GiveUpAfter: n.cfg.Links.GiveUpAfter,
+		Linger: n.cfg.Links.Linger,
 	}
 	l.machine = link.New(time.Now(), link.Config{Self: n.id, Peer: p.ID, Limits: limits, Effects: l})
 	return &peer{p, n.spawn(func() actor.Actor { return l }), l.queued}

@@ -62,6 +62,13 @@ type Limits struct {
 	// It is larger than Chunk. The default is 256 KiB.
 	Batch int
 
+	// Linger is how long after a batch the next one may be, so that what is sent
+	// meanwhile travels in it: a batch costs far more than a message. On an idle
+	// link nothing waits, nor do resends, acknowledgements that are due and more
+	// than lingerFrames frames. The default is 1 ms; below zero
+	// nothing lingers.
+	Linger time.Duration
+
 	// AckAfter is how long an acknowledgement may wait for something to travel
 	// with. The default is 10 ms.
 	AckAfter time.Duration
@@ -92,8 +99,8 @@ func (l Limits) Complete() Limits {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&l.AckAfter, 10 * time.Millisecond}, {&l.ResendAfter, 250 * time.Millisecond}, {&l.GiveUpAfter, 15 * time.Second}} {
-		if *d.field <= 0 {
+	}{{&l.AckAfter, 10 * time.Millisecond}, {&l.Linger, time.Millisecond}, {&l.ResendAfter, 250 * time.Millisecond}, {&l.GiveUpAfter, 15 * time.Second}} {
+		if *d.field == 0 || *d.field < 0 && d.field != &l.Linger {
 			*d.field = d.value
 		}
 	}
@@ -147,6 +154,9 @@ type Machine struct {
 	session uint64
 	out     [lanes]sender
 	in      [lanes]receiver
+
+	lastAt   time.Time // when the last batch went out
+	lingerAt time.Time // until when frames wait to go out together; zero if none do
 
 	ackAt time.Time // when an acknowledgement is due; zero if none is
 	ask   bool      // the other end is asked for one
@@ -228,22 +238,55 @@ func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte)
 // Flush transmits what may go out at now, and acknowledgements that are due.
 // Whoever drives the machine calls it after a run of Send and Receive.
 func (m *Machine) Flush(now time.Time) {
+	if m.lingers(now) {
+		return
+	}
 	for {
 		b := m.newBatch()
 		for l := range m.out {
 			m.fill(now, b, Lane(l))
 		}
 		if b.frames == 0 {
-			if m.ask || !m.ackAt.IsZero() && !m.ackAt.After(now) {
-				m.transmit(b)
+			if m.ask || m.ackDue(now) {
+				m.transmit(now, b)
 			}
 			return
 		}
-		m.transmit(b)
+		m.transmit(now, b)
 	}
 }
 
-func (m *Machine) transmit(b *batch) {
+func (m *Machine) ackDue(now time.Time) bool { return !m.ackAt.IsZero() && !m.ackAt.After(now) }
+
+// lingerFrames is how many frames wait at most for more to travel with.
+const lingerFrames = 64
+
+// lingers reports whether what waits is to wait for more, and until when.
+func (m *Machine) lingers(now time.Time) bool {
+	m.lingerAt = time.Time{}
+	until := m.lastAt.Add(m.limits.Linger)
+	if !until.After(now) || m.ask || m.ackDue(now) {
+		return false
+	}
+	waiting := 0
+	for l := range m.out {
+		s := &m.out[l]
+		if s.next < s.high {
+			return false // something is sent again
+		}
+		waiting += len(s.frames) - s.next
+	}
+	if waiting > lingerFrames {
+		return false
+	}
+	if waiting > 0 {
+		m.lingerAt = until
+	}
+	return true
+}
+
+func (m *Machine) transmit(now time.Time, b *batch) {
+	m.lastAt = now
 	m.ackAt, m.ask = time.Time{}, false
 	for l := range m.in {
 		m.in[l].acknowledged = m.in[l].consumed
@@ -276,6 +319,7 @@ func (m *Machine) NextWake() time.Time {
 			next = at
 		}
 	}
+	earlier(m.lingerAt)
 	for l := range m.out {
 		s := &m.out[l]
 		earlier(m.resendAt(s))

@@ -42,7 +42,11 @@ func (e *end) consume(now time.Time) {
 	}
 }
 
+// pair returns two ends that do not linger, unless they are told to.
 func pair(l link.Limits) (a, b *end) {
+	if l.Linger == 0 {
+		l.Linger = -1
+	}
 	a, b = &end{}, &end{}
 	a.Machine = link.New(start, link.Config{Self: "a", Peer: "b", Limits: l, Effects: a})
 	b.Machine = link.New(start, link.Config{Self: "b", Peer: "a", Limits: l, Effects: b})
@@ -90,6 +94,87 @@ func TestALargeMessageTravelsInChunksAndControlGoesFirst(t *testing.T) {
 	carry(t, start, a, b)
 	if len(b.came[link.Data]) != 1 || b.came[link.Data][0] != string(large) {
 		t.Error("the large message did not arrive whole")
+	}
+}
+
+// TestABusyLinkSendsOneBatchPerLinger and not one per message, and an idle one
+// at once.
+func TestABusyLinkSendsOneBatchPerLinger(t *testing.T) {
+	const linger = 2 * time.Millisecond
+	a, b := pair(link.Limits{Linger: linger, AckAfter: time.Second})
+	say := func(at time.Duration) {
+		t.Helper()
+		if err := a.Send(start.Add(at), link.Data, actors.Reliable, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		a.Flush(start.Add(at))
+	}
+	batches := func(want int, when string) {
+		t.Helper()
+		if got := len(a.sent); got != want {
+			t.Fatalf("%s: %d batches went out, want %d", when, got, want)
+		}
+	}
+	say(0)
+	batches(1, "the first message")
+	for i := range 10 {
+		say(time.Duration(i) * 100 * time.Microsecond)
+	}
+	batches(1, "ten more within the time")
+	if at := a.NextWake(); !at.Equal(start.Add(linger)) {
+		t.Fatalf("the rest is due at %v after the first, want %v", at.Sub(start), linger)
+	}
+	a.Wake(start.Add(linger))
+	batches(2, "after the time")
+	carry(t, start.Add(linger), a, b)
+	if got := len(b.came[link.Data]); got != 11 {
+		t.Fatalf("%d of 11 messages arrived", got)
+	}
+	say(3 * linger)
+	batches(1, "a message after silence")
+	for range 200 {
+		say(3 * linger)
+	}
+	if got := len(a.sent); got < 3 || got > 5 {
+		t.Fatalf("200 messages at once made %d batches more, want one per 65", got-1)
+	}
+}
+
+// TestNobodyLingersWithWhatIsAwaited acknowledgements that are due, resends and
+// the end of a session.
+func TestNobodyLingersWithWhatIsAwaited(t *testing.T) {
+	a, b := pair(link.Limits{Linger: time.Hour, ResendAfter: time.Second, GiveUpAfter: time.Minute})
+	say := func(from *end, at time.Time) {
+		_ = from.Send(at, link.Data, actors.Reliable, []byte("x"))
+		from.Flush(at)
+	}
+	say(b, start)
+	say(a, start)
+	batch := b.sent[0]
+	b.sent = nil
+	if err := a.Receive(start, batch); err != nil {
+		t.Fatal(err)
+	}
+	a.sent = nil // lost
+	for at := a.NextWake(); len(a.sent) == 0; at = a.NextWake() {
+		if at.Sub(start) > time.Second {
+			t.Fatalf("an acknowledgement waits for %v", at.Sub(start))
+		}
+		a.Wake(at)
+	}
+	a.sent = nil
+	for at := a.NextWake(); len(a.sent) == 0; at = a.NextWake() {
+		if at.Sub(start) > 2*time.Second {
+			t.Fatalf("a resend waits for %v", at.Sub(start))
+		}
+		a.Wake(at)
+	}
+	for at := start; len(a.lost) == 0; at = a.NextWake() {
+		a.sent = nil
+		a.Wake(at)
+	}
+	if len(a.sent) != 1 {
+		t.Error("the other end is not told that the session is over")
 	}
 }
 

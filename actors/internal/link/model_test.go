@@ -28,6 +28,7 @@ type world struct {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, now: start, limit: link.Limits{
 		Window: 4000, Queue: 12_000, Volatile: 3000, Chunk: 300, Batch: 900, Message: 5000,
+		Linger: rapid.SampledFrom([]time.Duration{-1, 20 * time.Millisecond}).Draw(t, "linger"),
 	}}
 	w.ends[0], w.ends[1] = pair(w.limit)
 	return w

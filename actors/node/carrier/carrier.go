@@ -49,6 +49,7 @@ const (
 	batchSize    = 64
 	queueSize    = 4096
 	maxRecv      = 2 * batchSize * node.MaxBatch
+	window       = 16 << 20         // bytes; links bound what is under way
 	keepAlive    = 10 * time.Second // the least that gRPC allows
 	keepAliveEnd = 3 * time.Second
 )
@@ -115,7 +116,7 @@ func (c *Carrier) Open(_ string, receive func(batch []byte)) (err error) {
 		if b, ok := ctx.Message().(*wrapperspb.BytesValue); ok {
 			receive(b.Value)
 		}
-	})
+	}, actor.WithDispatcher(actor.NewSynchronizedDispatcher(batchSize))) // receive does not block
 	if _, err := c.system.Root.SpawnNamed(props, links); err != nil {
 		return fmt.Errorf("carrier: %w", err)
 	}
@@ -132,7 +133,8 @@ func (c *Carrier) Open(_ string, receive func(batch []byte)) (err error) {
 
 // remoteConfig works around what the remote's defaults do: batches that exceed
 // gRPC's limit are lost without a word, and a queue of a million is allocated
-// for every peer.
+// for every peer. gRPC finds out by a PING with every batch how large a window
+// would be good, unless it is told.
 func (c *Carrier) remoteConfig(host string, port int) *remote.Config {
 	transport, server := insecure.NewCredentials(), []grpc.ServerOption{}
 	if c.cfg.TLS != nil {
@@ -141,7 +143,7 @@ func (c *Carrier) remoteConfig(host string, port int) *remote.Config {
 	}
 	g := &guard{log: c.cfg.Logger}
 	server = append(server,
-		grpc.MaxRecvMsgSize(maxRecv), grpc.StreamInterceptor(g.stream), grpc.UnaryInterceptor(g.unary),
+		grpc.MaxRecvMsgSize(maxRecv), grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window), grpc.StreamInterceptor(g.stream), grpc.UnaryInterceptor(g.unary),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepAlive / 2, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepAlive, Timeout: keepAliveEnd}))
 	cfg := remote.Configure(host, port,
@@ -150,7 +152,8 @@ func (c *Carrier) remoteConfig(host string, port int) *remote.Config {
 		remote.WithEndpointWriterQueueSize(queueSize),
 		remote.WithServerOptions(server...),
 		remote.WithDialOptions(
-			grpc.WithTransportCredentials(transport), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRecv)),
+			grpc.WithTransportCredentials(transport), grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRecv)),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepAlive, Timeout: keepAliveEnd})))
 	cfg.MaxRetryCount = 1 // it sleeps for 2 s before it says that it failed
 	return cfg
