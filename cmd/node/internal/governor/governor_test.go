@@ -174,3 +174,34 @@ func TestUsedIsWhatACollectionWouldNotFree(t *testing.T) {
 	}
 	hold = nil
 }
+
+// TestASmallHeapIsCollectedRarely and a large one as ever, as if the environment
+// had said so itself, which has the last word.
+func TestASmallHeapIsCollectedRarely(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	defer debug.SetGCPercent(debug.SetGCPercent(defaultGOGC))
+	gogc := func() int {
+		percent := debug.SetGCPercent(-1)
+		debug.SetGCPercent(percent)
+		return percent
+	}
+	p := NewProcess()
+	for _, c := range []struct {
+		left uint64
+		want int
+	}{{16 << 20, 400}, {17 << 20, 400}, {32 << 20, 200}, {200 << 20, 100}, {64 << 20, 100}, {8 << 20, 800}} {
+		if p.pace(c.left); gogc() != c.want {
+			t.Errorf("with %d MiB left it is %d percent, want %d", c.left>>20, gogc(), c.want)
+		}
+	}
+	debug.SetMemoryLimit(80 << 20)
+	if p = NewProcess(); p.headroom > 8<<20 || p.headroom < 7<<20 {
+		t.Errorf("of 80 MiB %d bytes are allocated between collections", p.headroom)
+	}
+	debug.SetGCPercent(50)
+	t.Setenv("GOGC", "50")
+	if NewProcess().pace(1 << 20); gogc() != 50 {
+		t.Errorf("GOGC=50 has become %d", gogc())
+	}
+}

@@ -2,6 +2,7 @@ package governor
 
 import (
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -13,12 +14,25 @@ import (
 // limit the runtime collects more often by itself.
 const collectEvery = 5 * time.Second
 
+// A small heap is collected after it has doubled like a large one, which a
+// process that passes on many small messages does every second. So at least
+// headroom bytes are allocated between two collections, or headroomShare percent
+// of the limit if that is less. GOGC in the environment turns this off.
+const (
+	headroom      = 64 << 20
+	headroomShare = 10
+)
+
 // Process is the memory of this process below its GOMEMLIMIT.
 type Process struct {
 	limit   uint64
 	samples []metrics.Sample
 	cycles  uint64    // collections at the last look
 	since   time.Time // when that number was first seen
+
+	gogc     int  // in force
+	fixed    bool // by the environment
+	headroom uint64
 }
 
 // The samples of a Process, in this order.
@@ -40,11 +54,29 @@ var sampled = []string{
 // NewProcess takes the limit that is set when it is called.
 func NewProcess() *Process {
 	limit := debug.SetMemoryLimit(-1) // a negative one changes nothing
-	p := &Process{limit: uint64(limit), since: time.Now()}
+	p := &Process{limit: uint64(limit), since: time.Now(), gogc: defaultGOGC, headroom: headroom}
+	p.headroom = min(p.headroom, p.limit/100*headroomShare)
+	_, p.fixed = os.LookupEnv("GOGC")
 	for _, name := range sampled {
 		p.samples = append(p.samples, metrics.Sample{Name: name})
 	}
 	return p
+}
+
+// defaultGOGC is how many percent a heap grows between two collections.
+const defaultGOGC = 100
+
+// pace sets how far the heap may grow beyond what the last collection has left.
+func (p *Process) pace(left uint64) {
+	if p.fixed {
+		return
+	}
+	gogc := int(max(defaultGOGC, p.headroom*100/max(left, 1<<20)))
+	if gogc > p.gogc-p.gogc/8 && gogc < p.gogc+p.gogc/8 {
+		return // it stops the world
+	}
+	p.gogc = gogc
+	debug.SetGCPercent(gogc)
 }
 
 // Limited reports whether there is a limit at all.
@@ -69,6 +101,7 @@ func (p *Process) read() (used, taken uint64) {
 	value := func(i int) uint64 { return p.samples[i].Value.Uint64() }
 	if cycles := value(0); cycles != p.cycles {
 		p.cycles, p.since = cycles, time.Now()
+		p.pace(value(1) + value(3))
 	}
 	last := len(p.samples) - 2
 	for i := 1; i < last; i++ {
