@@ -43,30 +43,72 @@ func micros(d time.Duration, n uint64) float64 { return float64(d.Nanoseconds())
 const tolerance = 0.03
 
 // measure connects everybody, lets the load run warm and measures it.
-func measure(s *servers, l load, t times, random *rand.Rand) (cost, error) {
+func measure(s *servers, l load, t times, random *rand.Rand) (c cost, err error) {
+	var all []*client
+	err = under(s, l, random, func(crowd []*client, sampling *atomic.Bool, _ func(float64)) error {
+		all = crowd
+		<-time.After(t.warm)
+		sampling.Store(true)
+		c, err = window(s, crowd, t.measure)
+		sampling.Store(false)
+		return errors.Join(err, l.held(c))
+	})
+	for _, member := range all {
+		c.delays = append(c.delays, member.delays...)
+	}
+	return c, err
+}
+
+// best is the most that servers hold of a load, as a multiple of its rate: it
+// grows by a quarter until they do not keep up.
+func best(s *servers, l load, t times, random *rand.Rand) (most float64, err error) {
+	err = under(s, l, random, func(crowd []*client, _ *atomic.Bool, set func(rate float64)) error {
+		for more := 1.0; ; more *= 1.25 {
+			faster := l
+			faster.rate *= more
+			set(faster.rate)
+			<-time.After(t.warm)
+			c, err := window(s, crowd, t.measure)
+			switch {
+			case err != nil:
+				return err
+			case faster.held(c) == nil:
+				most = more
+			case most == 0:
+				return faster.held(c)
+			default:
+				return nil
+			}
+		}
+	})
+	return most, err
+}
+
+// under does something while a load runs, whose rate it may set.
+func under(s *servers, l load, random *rand.Rand, do func(crowd []*client, sampling *atomic.Bool, set func(rate float64)) error) error {
 	var sampling atomic.Bool
 	crowd, err := connect(s, l, &sampling)
 	if err != nil {
-		return cost{}, errors.Join(err, closeAll(crowd))
+		return errors.Join(err, closeAll(crowd))
 	}
+	var rate atomic.Value
+	rate.Store(l.rate)
 	stop, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- publish(senders(crowd, l, random), l.rate, stop) }() // received below
-	<-time.After(t.warm)
-	sampling.Store(true)
-	c, err := window(s, crowd, t.measure)
-	sampling.Store(false)
+	go func() { // received below
+		failed <- publish(senders(crowd, l, random), func() float64 { return rate.Load().(float64) }, stop)
+	}()
+	err = do(crowd, &sampling, func(r float64) { rate.Store(r) })
 	close(stop)
-	if err := errors.Join(err, <-failed, closeAll(crowd)); err != nil {
-		return cost{}, err
-	}
-	for _, member := range crowd {
-		c.delays = append(c.delays, member.delays...)
-	}
+	return errors.Join(err, <-failed, closeAll(crowd))
+}
+
+// held reports an error if less or more was delivered than the load comes to.
+func (l load) held(c cost) error {
 	want := l.deliveries() * c.took.Seconds()
 	if off := float64(c.deliveries)/want - 1; off > tolerance || off < -tolerance {
-		return cost{}, fmt.Errorf("%d deliveries in %v, where the load comes to %.0f: somebody does not keep up", c.deliveries, c.took, want)
+		return fmt.Errorf("%d deliveries in %v, where the load comes to %.0f: somebody does not keep up", c.deliveries, c.took, want)
 	}
-	return c, nil
+	return nil
 }
 
 // window is what is used and delivered in a stretch of time.
@@ -75,7 +117,8 @@ func window(s *servers, crowd []*client, length time.Duration) (cost, error) {
 	delivered, begun := total(crowd), time.Now()
 	<-time.After(length)
 	after, err2 := s.usage()
-	return cost{used: after.minus(used), deliveries: total(crowd) - delivered, took: time.Since(begun)}, errors.Join(err1, err2)
+	c := cost{used: after.minus(used), deliveries: total(crowd) - delivered, took: time.Since(begun)}
+	return c, errors.Join(err1, err2)
 }
 
 func total(crowd []*client) (n uint64) {
@@ -116,19 +159,31 @@ func senders(crowd []*client, l load, random *rand.Rand) (some []*client) {
 }
 
 // publish lets everybody send at the rate, evenly spread, until stop is closed.
-func publish(some []*client, rate float64, stop <-chan struct{}) error {
-	pause := time.Duration(float64(time.Second) / rate / float64(len(some)))
+// What it is late with it does not make up for beyond a tenth of a second.
+func publish(some []*client, rate func() float64, stop <-chan struct{}) error {
 	next := time.Now()
 	for i := 0; ; i++ {
-		select {
-		case <-stop:
-			return nil
-		case <-time.After(time.Until(next)):
+		wait := time.Until(next)
+		if wait < -time.Second/10 {
+			next = time.Now()
+		}
+		if wait > 0 {
+			select {
+			case <-stop:
+				return nil
+			case <-time.After(wait):
+			}
+		} else {
+			select {
+			case <-stop:
+				return nil
+			default:
+			}
 		}
 		if err := some[i%len(some)].publish(); err != nil {
 			return err
 		}
-		next = next.Add(pause)
+		next = next.Add(time.Duration(float64(time.Second) / rate() / float64(len(some))))
 	}
 }
 

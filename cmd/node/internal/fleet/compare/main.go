@@ -3,9 +3,10 @@
 // against Socket.IO with its Redis adapter. It prints a table for
 // docs/benchmarks.md, and ends with status 1 if a load was not held.
 //
-// Both sides of a pair are measured one after the other under the same load,
-// which is a fixed rate and not the most that they bear, and who goes first
-// alternates: hosts drift. What counts is the median of the pairs' ratios.
+// The sides are measured one after the other, and who goes first alternates:
+// hosts drift. What counts is the median of the ratios of measurements that
+// belong together. A load is a fixed rate; or half of the most that a side
+// holds, which is found before by raising it until it does not keep up.
 package main
 
 import (
@@ -22,6 +23,10 @@ import (
 )
 
 func main() {
+	if address, ok := controlAddress(os.Args[1:]); ok {
+		fmt.Fprintln(os.Stderr, "control:", serveControl(address))
+		os.Exit(1)
+	}
 	pairs := flag.Int("pairs", 5, "how many pairs of measurements")
 	window := flag.Duration("measure", 6*time.Second, "how long one measurement is")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the order of senders")
@@ -34,18 +39,21 @@ func main() {
 	}
 }
 
-// side is one of the two that a scenario compares.
+// side is one of those that a scenario compares.
 type side struct {
 	name  string
 	start func() (*servers, error)
 }
 
-// scenario compares the cost of ours with that of theirs.
+// scenario compares the cost of a delivery at its first side with that at its
+// second, and with that at the third, which is a control: the ratio to the
+// second is the one that has an aim.
 type scenario struct {
-	name         string
-	load         load
-	ours, theirs side
-	aim          float64 // the ratio that is to be kept
+	name  string
+	load  load
+	half  bool // each side bears half of what it can, instead of the load
+	sides []side
+	aim   float64
 }
 
 func run(out io.Writer, root, only string, pairs int, t times, seed uint64) error {
@@ -64,11 +72,11 @@ func run(out io.Writer, root, only string, pairs int, t times, seed uint64) erro
 		if only != "" && s.name != only {
 			continue
 		}
-		ours, theirs, err := s.run(pairs, t, random)
+		costs, err := s.run(pairs, t, random)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		s.print(out, ours, theirs)
+		s.print(out, costs)
 	}
 	return nil
 }
@@ -84,38 +92,59 @@ func scenarios(root, binary, dir string) []scenario {
 		}
 		return socketio(filepath.Join(root, "cmd", "node", "internal", "fleet", "compare", "peer.mjs"), modules, 2)
 	}
+	small := load{rooms: 250, members: 8, senders: 8, rate: 1}
+	sides := []side{
+		{"two nodes", nodes(2)},
+		{"Socket.IO and Redis adapter, two servers", peers},
+		{"control: one process, straight to the sockets", direct},
+	}
 	return []scenario{
 		{
 			name: "one room of 1,000", load: load{rooms: 1, members: 1000, senders: 20, rate: 2}, aim: 1.2,
-			ours: side{"two nodes", nodes(2)}, theirs: side{"one node", nodes(1)},
+			sides: []side{{"two nodes", nodes(2)}, {"one node", nodes(1)}},
 		},
-		{
-			name: "250 rooms of 8", load: load{rooms: 250, members: 8, senders: 8, rate: 1}, aim: 1.0 / 3,
-			ours: side{"two nodes", nodes(2)}, theirs: side{"Socket.IO and Redis adapter, two servers", peers},
-		},
+		{name: "250 rooms of 8", load: small, half: true, sides: sides, aim: 1.0 / 3},
+		{name: "250 rooms of 8 at one rate", load: small, sides: sides, aim: 1.0 / 3},
 	}
 }
 
-// run measures pairs.
-func (s scenario) run(pairs int, t times, random *rand.Rand) (ours, theirs []cost, err error) {
-	for i := range pairs {
-		order := []side{s.ours, s.theirs}
-		if i%2 == 1 {
-			slices.Reverse(order)
+// run measures every side as often as there are pairs.
+func (s scenario) run(pairs int, t times, random *rand.Rand) ([][]cost, error) {
+	loads := make([]load, len(s.sides))
+	for i, each := range s.sides {
+		loads[i] = s.load
+		if !s.half {
+			continue
 		}
-		for _, each := range order {
-			c, err := each.measure(s.load, t, random)
+		most, err := each.best(s.load, t, random)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", each.name, err)
+		}
+		loads[i].rate *= most / 2
+	}
+	costs := make([][]cost, len(s.sides))
+	for n := range pairs {
+		for i := range s.sides {
+			if n%2 == 1 {
+				i = len(s.sides) - 1 - i
+			}
+			c, err := s.sides[i].measure(loads[i], t, random)
 			if err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", each.name, err)
+				return nil, fmt.Errorf("%s: %w", s.sides[i].name, err)
 			}
-			if each.name == s.ours.name {
-				ours = append(ours, c)
-			} else {
-				theirs = append(theirs, c)
-			}
+			costs[i] = append(costs[i], c)
 		}
 	}
-	return ours, theirs, nil
+	return costs, nil
+}
+
+func (s side) best(l load, t times, random *rand.Rand) (float64, error) {
+	servers, err := s.start()
+	if err != nil {
+		return 0, err
+	}
+	defer servers.stop()
+	return best(servers, l, t, random)
 }
 
 func (s side) measure(l load, t times, random *rand.Rand) (cost, error) {
@@ -128,18 +157,31 @@ func (s side) measure(l load, t times, random *rand.Rand) (cost, error) {
 }
 
 // print prints the table of a scenario.
-func (s scenario) print(out io.Writer, ours, theirs []cost) {
-	fmt.Fprintf(out, "%s, %d senders each at %g/s\n\n", s.name, s.load.senders, s.load.rate)
+func (s scenario) print(out io.Writer, costs [][]cost) {
+	how := fmt.Sprintf("%d senders each at %g/s", s.load.senders, s.load.rate)
+	if s.half {
+		how = "each side under half of the most that it holds"
+	}
+	fmt.Fprintf(out, "%s, %s\n\n", s.name, how)
 	fmt.Fprintln(out, "| servers | deliveries/s | µs per delivery | of it Redis | p50 | p99 |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|")
-	row(out, s.ours.name, ours)
-	row(out, s.theirs.name, theirs)
-	ratios := ratios(ours, theirs)
-	verdict := "kept"
-	if median(ratios) > s.aim {
-		verdict = "missed"
+	for i, each := range s.sides {
+		row(out, each.name, costs[i])
 	}
-	fmt.Fprintf(out, "\nratio %.2f (%.2f to %.2f); the aim is %.2f: %s\n\n", median(ratios), slices.Min(ratios), slices.Max(ratios), s.aim, verdict)
+	fmt.Fprintln(out)
+	for i, each := range s.sides[1:] {
+		ratios := ratios(costs[0], costs[i+1])
+		verdict := "no aim"
+		switch {
+		case i > 0:
+		case median(ratios) > s.aim:
+			verdict = fmt.Sprintf("the aim is %.2f: missed", s.aim)
+		default:
+			verdict = fmt.Sprintf("the aim is %.2f: kept", s.aim)
+		}
+		fmt.Fprintf(out, "ratio to %s: %.2f (%.2f to %.2f); %s\n", each.name, median(ratios), slices.Min(ratios), slices.Max(ratios), verdict)
+	}
+	fmt.Fprintln(out)
 }
 
 func row(out io.Writer, name string, costs []cost) {

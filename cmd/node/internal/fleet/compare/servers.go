@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,7 +88,14 @@ func socketio(script, modules string, count int) (*servers, error) {
 	}
 	s.stops = append(s.stops, s.redis.Kill)
 	for range count {
-		if err := s.startPeer(script, modules); err != nil {
+		err := s.startPeer(func(address string) *exec.Cmd {
+			_, port, _ := net.SplitHostPort(address)
+			command := append(pinned[1:len(pinned):len(pinned)], "node", script, port, s.redis.URL())
+			cmd := exec.Command(pinned[0], command...)
+			cmd.Env = append(os.Environ(), "PARLOR_PEERS="+modules, "NODE_ENV=production")
+			return cmd
+		})
+		if err != nil {
 			s.stop()
 			return nil, err
 		}
@@ -100,17 +106,15 @@ func socketio(script, modules string, count int) (*servers, error) {
 // peerWithin is how long a peer may take until it serves.
 const peerWithin = 20 * time.Second
 
-func (s *servers) startPeer(script, modules string) error {
+// startPeer starts a program that serves on an address, and says so.
+func (s *servers) startPeer(program func(address string) *exec.Cmd) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	command := append(slices.Clone(pinned), "node", script, port, s.redis.URL())
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "PARLOR_PEERS="+modules, "NODE_ENV=production")
+	cmd := program(address)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
