@@ -154,6 +154,11 @@ func awakeAmong(t *testing.T, known, awake int) int64 {
 		}
 	})
 	before := held()
+	awaitFor(t, "what earlier tests left is gone", func() bool {
+		last := before
+		before = held()
+		return before > last-last/200
+	})
 	know(t, s, known)
 	n := serving(t, Config{Kinds: []actors.Behavior{quiets(actors.KindConfig{IdleAfter: time.Hour})}, Store: s})
 	side(awake, func(i int) {
