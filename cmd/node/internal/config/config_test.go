@@ -98,13 +98,17 @@ func TestLimitsAreConfigured(t *testing.T) {
 }
 
 func TestLimitsOfLinksAreConfigured(t *testing.T) {
-	l, err := load(t, "cluster: {links: {window: 2000000, queue: 3000000, volatile: 70000, message: 4000000, resend_after: 20ms, give_up_after: 2s}}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := node.LinkLimits{Window: 2e6, Queue: 3e6, Volatile: 7e4, Message: 4e6, ResendAfter: 20 * time.Millisecond, GiveUpAfter: 2 * time.Second}
-	if got := l.Value.Cluster.Links.Node(); got != want {
-		t.Errorf("limits are\n%+v, want\n%+v", got, want)
+	for linger, want := range map[string]time.Duration{"3ms": 3 * time.Millisecond, "0s": -1} {
+		l, err := load(t, "cluster: {links: {window: 2000000, queue: 3000000, volatile: 70000, message: 4000000, resend_after: 20ms, give_up_after: 2s, linger: "+linger+"}}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := node.LinkLimits{
+			Window: 2e6, Queue: 3e6, Volatile: 7e4, Message: 4e6, ResendAfter: 20 * time.Millisecond, GiveUpAfter: 2 * time.Second, Linger: want,
+		}
+		if got := l.Value.Cluster.Links.Node(); got != want {
+			t.Errorf("limits are\n%+v, want\n%+v", got, want)
+		}
 	}
 }
 
