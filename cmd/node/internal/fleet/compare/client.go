@@ -26,7 +26,8 @@ type client struct {
 	mu sync.Mutex // held while a frame is written
 
 	deliveries atomic.Uint64
-	sampling   *atomic.Bool // of all clients: keep delays
+	late       atomic.Uint64 // of the sampled ones, those that took longer than patience
+	sampling   *atomic.Bool  // of all clients: keep delays
 
 	ended  chan struct{}   // closed when nothing more is read
 	delays []time.Duration // of a sixteenth of the deliveries; read after ended is closed
@@ -168,12 +169,22 @@ func (c *client) read() {
 // nanoseconds since 1970.
 const stampDigits = 19
 
+// sampled is how many deliveries one is looked at of.
+const sampled = 16
+
+// patience is how long a delivery may take where servers are asked how much they
+// hold.
+const patience = 100 * time.Millisecond
+
 func (c *client) delivered(payload []byte) {
-	if n := c.deliveries.Add(1); n%16 != 0 || !c.sampling.Load() || len(payload) < stampDigits {
+	if n := c.deliveries.Add(1); n%sampled != 0 || !c.sampling.Load() || len(payload) < stampDigits {
 		return
 	}
 	if sent, err := strconv.ParseInt(string(payload[:stampDigits]), 10, 64); err == nil {
-		c.delays = append(c.delays, time.Duration(time.Now().UnixNano()-sent))
+		delay := time.Duration(time.Now().UnixNano() - sent)
+		if c.delays = append(c.delays, delay); delay > patience {
+			c.late.Add(1)
+		}
 	}
 }
 

@@ -52,7 +52,8 @@ func testCounts(t *testing.T, start func() (*servers, error)) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); total(crowd) < 3*said && time.Now().Before(end); {
+	all := func() uint64 { n, _ := total(crowd); return n }
+	for end := time.Now().Add(20 * time.Second); all() < 3*said && time.Now().Before(end); {
 		<-time.After(time.Millisecond)
 	}
 	if err := closeAll(crowd); err != nil {

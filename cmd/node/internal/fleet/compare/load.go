@@ -29,6 +29,7 @@ type times struct{ warm, measure time.Duration }
 type cost struct {
 	used       usage
 	deliveries uint64
+	late       uint64 // about; only while they are sampled
 	took       time.Duration
 	delays     []time.Duration
 }
@@ -60,9 +61,11 @@ func measure(s *servers, l load, t times, random *rand.Rand) (c cost, err error)
 }
 
 // best is the most that servers hold of a load, as a multiple of its rate: it
-// grows by a quarter until they do not keep up.
+// grows by a quarter until they do not keep up, or more than one delivery of a
+// hundred takes longer than patience.
 func best(s *servers, l load, t times, random *rand.Rand) (most float64, err error) {
-	err = under(s, l, random, func(crowd []*client, _ *atomic.Bool, set func(rate float64)) error {
+	err = under(s, l, random, func(crowd []*client, sampling *atomic.Bool, set func(rate float64)) error {
+		sampling.Store(true)
 		for more := 1.0; ; more *= 1.25 {
 			faster := l
 			faster.rate *= more
@@ -72,10 +75,10 @@ func best(s *servers, l load, t times, random *rand.Rand) (most float64, err err
 			switch {
 			case err != nil:
 				return err
-			case faster.held(c) == nil:
+			case faster.held(c) == nil && c.late*100 <= c.deliveries:
 				most = more
 			case most == 0:
-				return faster.held(c)
+				return errors.Join(faster.held(c), fmt.Errorf("not even the load itself is held: %d of %d deliveries are late", c.late, c.deliveries))
 			default:
 				return nil
 			}
@@ -114,18 +117,23 @@ func (l load) held(c cost) error {
 // window is what is used and delivered in a stretch of time.
 func window(s *servers, crowd []*client, length time.Duration) (cost, error) {
 	used, err1 := s.usage()
-	delivered, begun := total(crowd), time.Now()
+	delivered, late := total(crowd)
+	begun := time.Now()
 	<-time.After(length)
 	after, err2 := s.usage()
-	c := cost{used: after.minus(used), deliveries: total(crowd) - delivered, took: time.Since(begun)}
+	c := cost{used: after.minus(used), took: time.Since(begun)}
+	c.deliveries, c.late = total(crowd)
+	c.deliveries, c.late = c.deliveries-delivered, c.late-late
 	return c, errors.Join(err1, err2)
 }
 
-func total(crowd []*client) (n uint64) {
+// total returns how much was delivered so far, and about how much of it late.
+func total(crowd []*client) (all, late uint64) {
 	for _, c := range crowd {
-		n += c.deliveries.Load()
+		all += c.deliveries.Load()
+		late += c.late.Load() * sampled
 	}
-	return n
+	return all, late
 }
 
 // atOnce is how many clients connect at the same time.
