@@ -62,7 +62,7 @@ func BenchmarkAcrossNodes(b *testing.B) {
 				wait.Go(func() {
 					for id := i; id < b.N; id += senders {
 						if load.pace > 0 {
-							time.Sleep(time.Until(begun.Add(time.Duration(id) * time.Second / time.Duration(load.pace))))
+							<-time.After(time.Until(begun.Add(time.Duration(id) * time.Second / time.Duration(load.pace))))
 						}
 						say(i, uint64(id))
 					}

@@ -153,18 +153,7 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 			m.Start(now, msg.loaded)
 			break
 		}
-		r.node.log.Error("room could not be claimed", "room", r.ref.String(), "error", msg.err)
-		var held *actors.HeldError
-		if errors.As(msg.err, &held) { // while it slept: its members go there
-			for _, name := range msg.loaded.Slept {
-				r.Deliver(name, &wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: held.Epoch, Confirm: true})
-			}
-		}
-		why := actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again")
-		if errors.Is(msg.err, errRoomTooLarge) {
-			why = actors.Errorf(actors.CodeTooLarge, "the room is larger than may be loaded")
-		}
-		m.Fail(now, why)
+		m.Fail(now, r.unclaimed(msg))
 	case appended:
 		m.Appended(now, msg.id, msg.err)
 	case destroyed:
@@ -224,6 +213,22 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	case leaveNow:
 		ctx.Stop(r.self)
 	}
+}
+
+// unclaimed is what those are told who wait for a room that could not be claimed
+// or loaded.
+func (r *roomActor) unclaimed(c claimed) *actors.Error {
+	r.node.log.Error("room could not be claimed", "room", r.ref.String(), "error", c.err)
+	var held *actors.HeldError
+	if errors.As(c.err, &held) { // while it slept: its members go there
+		for _, name := range c.loaded.Slept {
+			r.Deliver(name, &wire.Deliver{Room: r.ref, Namespace: r.ref.Namespace(), Epoch: held.Epoch, Confirm: true})
+		}
+	}
+	if errors.Is(c.err, errRoomTooLarge) {
+		return actors.Errorf(actors.CodeTooLarge, "the room is larger than may be loaded")
+	}
+	return actors.Errorf(actors.CodeUnavailable, "the room cannot be loaded at the moment; try again")
 }
 
 // event runs the turn of an event, in a span if it is traced.

@@ -8,8 +8,8 @@ import (
 
 // workers is the actor.Dispatcher of a node. Proto.Actor's own starts a
 // goroutine for every run of a mailbox, whose stack then grows to what a turn
-// needs, each time anew: that was a tenth of a busy node's processor time
-// (BenchmarkAMailboxRun). These goroutines are kept for the next run, the last
+// needs, each time anew, which costs more than all else about handing over a
+// message (BenchmarkAMailboxRun). These goroutines are kept for the next run, the last
 // one that became free first. There are as many as there are mailboxes that run
 // at the same time, so that one that blocks holds up no other; those that nobody
 // needed for workerIdle end.
@@ -17,7 +17,7 @@ type workers struct {
 	mu     sync.Mutex    // guards the following
 	free   []chan func() // of those that wait; the last is the next to work
 	least  int           // the fewest that were free since the last trim
-	trims  *time.Timer   // runs trim; nil while nobody is free
+	trims  *time.Timer   // runs trim; nil if none is due
 	closed bool
 }
 
@@ -26,6 +26,7 @@ const (
 	// stacks that are kept.
 	maxFreeWorkers = 64
 
+	// workerIdle is how long workers that nobody needed are kept, at least.
 	workerIdle = time.Second
 
 	// mailboxRun is how many messages a mailbox may work off before others have
@@ -56,7 +57,6 @@ func (w *workers) work(run func()) {
 	next := make(chan func(), 1)
 	for ok := true; ok; run, ok = <-next {
 		run()
-		run = nil // which holds its actor
 		if !w.wait(next) {
 			return
 		}

@@ -39,14 +39,15 @@ func TestWorkersRunWhatIsScheduled(t *testing.T) {
 			t.Errorf("%d of 2 ran, %d workers are free", ran, free())
 		}
 		for range 6 {
-			time.Sleep(workerIdle / 2)
+			<-time.After(workerIdle / 2)
 			w.Schedule(func() { ran++ })
 		}
 		synctest.Wait()
 		if n := free(); n < 1 || n > 2 {
 			t.Errorf("%d workers are left where one was needed", n)
 		}
-		if time.Sleep(3 * workerIdle); free() != 0 || w.trims != nil {
+		<-time.After(3 * workerIdle)
+		if free() != 0 || w.trims != nil {
 			t.Errorf("%d workers are left where none was needed, trims: %v", free(), w.trims != nil)
 		}
 		w.Schedule(func() {})

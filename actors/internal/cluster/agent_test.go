@@ -150,7 +150,7 @@ func TestAgentsTellOfAnotherDataSet(t *testing.T) {
 		c := newCrowd(t)
 		defer c.endAll()
 		a, b := c.start("a"), c.start("b")
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		synctest.Wait()
 		for len(a.changes) > 0 || len(b.changes) > 0 {
 			select {
@@ -160,9 +160,9 @@ func TestAgentsTellOfAnotherDataSet(t *testing.T) {
 		}
 		was := a.View()
 		c.reg.Memory.mu.Lock()
-		c.reg.Memory.tick = 1 // a data set of before
+		c.reg.tick = 1 // a data set of before
 		c.reg.Memory.mu.Unlock()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		for _, r := range []*running{a, b} {
 			if len(r.changes) != 1 {

@@ -85,14 +85,14 @@ func TestTheDeadAreBuriedOnceAndTheLivingNever(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *places) {
 		g := &graves{rooms: map[string]int{"a": 1, "b": 1, "c": 1000, "gone long ago": 1}}
 		defer p.watch(g, "a", "b", "c")()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if took := g.took(); len(took) != 1 {
 			t.Errorf("while all live: %v", took)
 		}
 		died := time.Now()
 		p.end("c")
 		for g.left() == 3 {
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		synctest.Wait()
 		if took := time.Since(died); took > 20*time.Second {
@@ -105,7 +105,7 @@ func TestTheDeadAreBuriedOnceAndTheLivingNever(t *testing.T) {
 		g.down, g.asked = true, 0
 		g.mu.Unlock()
 		p.start("d")
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		g.mu.Lock()
 		if g.asked > 45 { // by three nodes
 			t.Errorf("a store that is away is asked %d times within a minute", g.asked)
@@ -113,7 +113,7 @@ func TestTheDeadAreBuriedOnceAndTheLivingNever(t *testing.T) {
 		g.down = false
 		g.rooms["d"] = 1 // which lives, though a list may be older than it
 		g.mu.Unlock()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if took := g.took(); len(took) > 0 || g.left() != 3 {
 			t.Errorf("%v; %d are left", took, g.left())
 		}
@@ -133,13 +133,13 @@ func TestNobodyIsBuriedWhileTheListIsYoung(t *testing.T) {
 			if err := b.look(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		if took := g.took(); len(took) > 0 {
 			t.Errorf("%v", took)
 		}
 		for range 2 {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			if err := b.look(t.Context()); err != nil {
 				t.Fatal(err)
 			}

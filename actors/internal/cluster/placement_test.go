@@ -438,14 +438,14 @@ func TestBriefRoomsStartWhileTheRegistryIsSilentForEverybody(t *testing.T) {
 		}
 		p.reg.set("a", true)
 		p.store.down = true
-		time.Sleep(3600 * time.Millisecond) // its lease lasts for 5 s, of which a beat is over
+		<-time.After(3600 * time.Millisecond) // its lease lasts for 5 s, of which a beat is over
 		if place, err := ask("a", true, Request{Room: board(1), Brief: true}); err == nil {
 			t.Errorf("cut off alone: %+v", place)
 		}
 		p.reg.set("a", false)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		p.reg.set("", true)
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		where := map[string]int{}
 		for i := range 20 {
 			place, err := ask("a", true, Request{Room: board(i), Brief: true})
@@ -473,7 +473,7 @@ func TestBriefRoomsStartWhileTheRegistryIsSilentForEverybody(t *testing.T) {
 		p.store.mu.Lock()
 		p.store.down = false
 		p.store.mu.Unlock()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if place, err := ask("a", true, Request{Room: board(1), Brief: true, Here: true}); err != nil || place.Unclaimed || place.Owned.Epoch == 0 {
 			t.Errorf("afterwards: %+v, %v", place, err)
 		}
@@ -494,7 +494,7 @@ func TestWhatStartedUnclaimedIsClaimedOnce(t *testing.T) {
 				answers <- place
 			}()
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		p.store.mu.Lock()
 		if p.store.calls > 400 {
 			t.Errorf("asked %d times within a minute", p.store.calls)

@@ -65,8 +65,7 @@ type Limits struct {
 	// Linger is how long after a batch the next one may be, so that what is sent
 	// meanwhile travels in it: a batch costs far more than a message. On an idle
 	// link nothing waits, nor do resends, acknowledgements that are due and more
-	// than lingerFrames frames. The default is 1 ms; below zero
-	// nothing lingers.
+	// than 64 frames. The default is 1 ms; below zero nothing lingers.
 	Linger time.Duration
 
 	// AckAfter is how long an acknowledgement may wait for something to travel
@@ -86,7 +85,8 @@ type Limits struct {
 // FrameCost is what a frame is charged for besides its payload, in bytes.
 const FrameCost = 256
 
-// Complete returns l with the defaults where it has zero, or less.
+// Complete returns l with the defaults where it has zero or less, but for a
+// Linger below zero.
 func (l Limits) Complete() Limits {
 	for _, d := range []struct {
 		field *int

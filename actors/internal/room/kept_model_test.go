@@ -223,7 +223,7 @@ func (m *keptModel) rollBack() {
 func (m *keptModel) forgive() {
 	if m.w.kept.rolledBack {
 		m.forget()
-		m.model.left = make(map[actors.MemberID]int)
+		m.left = make(map[actors.MemberID]int)
 	}
 	m.w.kept.past = nil
 }
@@ -477,7 +477,7 @@ func (m *keptModel) check() {
 	if room.gate.need != 0 || room.gate.bytes < 0 || room.gate.turns < 0 || len(room.gate.queue) == 0 && (room.gate.turns != 0 || room.gate.bytes != 0) {
 		m.t.Fatalf("the gate is left as %+v", room.gate)
 	}
-	if room.journal.idle() != (m.w.kept.flight == nil && !m.w.kept.reclaiming) && room.phase != retiring && !room.destroyed && !(room.journal.repair.due && room.phase == opening) {
+	if room.journal.idle() != (m.w.kept.flight == nil && !m.w.kept.reclaiming) && room.phase != retiring && !room.destroyed && (!room.journal.repair.due || room.phase != opening) {
 		m.t.Fatalf("the journal waits for nothing: %+v", room.journal)
 	}
 	if room.phase == open && room.journal.idle() && !m.w.kept.rolledBack {

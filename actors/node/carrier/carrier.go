@@ -133,8 +133,8 @@ func (c *Carrier) Open(_ string, receive func(batch []byte)) (err error) {
 
 // remoteConfig works around what the remote's defaults do: batches that exceed
 // gRPC's limit are lost without a word, and a queue of a million is allocated
-// for every peer. gRPC finds out by a PING with every batch how large a window
-// would be good, unless it is told.
+// for every peer. gRPC sends PINGs while data comes, to find out how large a
+// window would be good, unless it is told.
 func (c *Carrier) remoteConfig(host string, port int) *remote.Config {
 	transport, server := insecure.NewCredentials(), []grpc.ServerOption{}
 	if c.cfg.TLS != nil {

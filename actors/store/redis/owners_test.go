@@ -58,7 +58,7 @@ func TestTheRoomsOfADeadNodeAreBuried(t *testing.T) {
 	c := config(server)
 	c.Prefix = "p"
 	s := open(t, c)
-	defer s.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
 	const rooms = 300
 	var old actors.Owned
 	for i := range rooms {
@@ -117,7 +117,7 @@ func TestOwnersAreWrittenDownForAsLongAsTheyOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			servers := start(t)
 			s := open(t, config(servers...))
-			defer s.Close() //nolint:errcheck // another test's affair
+			defer s.Close()
 			each := func(command ...string) (answers []string) {
 				for _, server := range servers {
 					answers = append(answers, server.Do(command...))

@@ -178,8 +178,8 @@ func seize(ctx context.Context, s actors.Store, ref actors.RoomRef) (actors.Owne
 func TestOwnersComeFirstWhereAnotherRedisAnswers(t *testing.T) {
 	server := testenv.StartRedis(t)
 	s, other := open(t, config(server)), open(t, config(server))
-	defer s.Close()     //nolint:errcheck // another test's affair
-	defer other.Close() //nolint:errcheck // another test's affair
+	defer s.Close()
+	defer other.Close()
 	now := time.Now()
 	other.SetClock(func() time.Time { return now })
 	o, err := claim(t.Context(), s, "r", "")

@@ -96,7 +96,7 @@ func (g *guest) hears(at int) {
 
 // lose has ada and bob at a server, and the store lose what both have heard:
 // lines 2 and 3.
-func lose(t *testing.T, ctx context.Context, store *memory.Store, url string) (ada, bob *guest) {
+func lose(ctx context.Context, t *testing.T, store *memory.Store, url string) (ada, bob *guest) {
 	t.Helper()
 	ada, bob = &guest{t: t, ctx: ctx, name: "ada"}, &guest{t: t, ctx: ctx, name: "bob"}
 	ada.enter(url)
@@ -119,7 +119,7 @@ func TestALivingOwnerGivesBackWhatItsStoreHasLost(t *testing.T) {
 	defer cancel()
 	store := memory.New(memory.Config{})
 	url := serveOver(t, store)
-	ada, bob := lose(t, ctx, store, url)
+	ada, bob := lose(ctx, t, store, url)
 	if at, err := ada.write(4); at != 4 || err != nil {
 		t.Errorf("a line behind those that were lost is answered %d, %v", at, err)
 	}
@@ -150,7 +150,7 @@ func TestWhatARolledBackStoreHasLostIsTold(t *testing.T) {
 	defer cancel()
 	store := memory.New(memory.Config{})
 	url, next := serveOver(t, store), serveOver(t, store)
-	ada, bob := lose(t, ctx, store, url)
+	ada, bob := lose(ctx, t, store, url)
 	carol := &guest{t: t, ctx: ctx, name: "carol"}
 	carol.enter(next)
 
