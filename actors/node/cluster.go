@@ -158,11 +158,11 @@ func (l *LinkLimits) complete() error {
 	}.Complete()
 	switch {
 	case min(l.Window, l.Queue, l.Volatile, l.Message) < 0 || min(l.ResendAfter, l.GiveUpAfter) < 0:
-		return errors.New("want 0 or more of each of Links, but for Linger")
+		return errors.New("of Links, want 0 or more of each but Linger")
 	case d.Queue < d.Window:
-		return fmt.Errorf("want Links.Queue as large as Links.Window, which is %[2]d, or larger, not %[1]d", d.Queue, d.Window)
+		return fmt.Errorf("of Links, Queue is %d: want Window or more, which is %d", d.Queue, d.Window)
 	case d.ResendAfter >= d.GiveUpAfter:
-		return fmt.Errorf("want Links.ResendAfter less than Links.GiveUpAfter, which is %[2]v, not %[1]v", d.ResendAfter, d.GiveUpAfter)
+		return fmt.Errorf("of Links, ResendAfter is %v: want less than GiveUpAfter, which is %v", d.ResendAfter, d.GiveUpAfter)
 	}
 	return nil
 }
