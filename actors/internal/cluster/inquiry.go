@@ -75,10 +75,10 @@ func (m *Membership) Answered(now time.Time, peer string, said Said) {
 		if now.Sub(q.begun) > 2*m.cfg.AskTimeout {
 			said.Outcome = OutcomeSilent // this process, or the other, was paused
 		}
-		dead, refused := m.refused[peer]
+		r, refused := m.refused[peer]
 		switch {
 		case said.Outcome == OutcomeAnswer && said.Since > m.awayAfter(),
-			said.Outcome == OutcomeRefused && (m.excused[peer] || refused && now.Sub(dead) > m.awayAfter()):
+			said.Outcome == OutcomeRefused && (m.excused[peer] || refused && now.Sub(r.since) > m.awayAfter()):
 			q.excused = append(q.excused, peer)
 		default:
 			// One that had an answer lately knows better, or has had no time
@@ -114,12 +114,18 @@ func (m *Membership) endInquiry(now time.Time) {
 	m.publish(now, &v)
 }
 
+// refusal is of a peer at whose address nobody listens.
+type refusal struct {
+	since time.Time
+	ended bool // it was logged that the peer has ended; links to it are tried, and break, for as long as it is listed
+}
+
 // noteRefused remembers since when nobody listens at a peer's address.
 func (m *Membership) noteRefused(now time.Time, peer string, said Said) {
 	if said.Outcome == OutcomeAnswer {
 		delete(m.refused, peer)
 	} else if _, known := m.refused[peer]; !known && said.Outcome == OutcomeRefused {
-		m.refused[peer] = now
+		m.refused[peer] = &refusal{since: now}
 	}
 }
 

@@ -110,8 +110,8 @@ type Membership struct {
 	data      uint64
 	inquiry   *inquiry
 	nextAsk   time.Time
-	excused   map[string]bool      // peers for whom the registry was silent, or that had ended, when the reprieve was granted
-	refused   map[string]time.Time // peers at whose address nobody listens, and since when
+	excused   map[string]bool     // peers for whom the registry was silent, or that had ended, when the reprieve was granted
+	refused   map[string]*refusal // peers at whose address nobody listens
 	suspects  map[string]*suspect
 	strangers map[string]time.Time // nodes that asked and are in no list that was seen, and until when they count
 }
@@ -124,7 +124,7 @@ func NewMembership(cfg MembershipConfig) *Membership {
 	cfg.complete()
 	return &Membership{
 		cfg: cfg, effect: cfg.Effects, view: &View{},
-		departed: make(map[string]time.Time), excused: make(map[string]bool), refused: make(map[string]time.Time), suspects: make(map[string]*suspect), strangers: make(map[string]time.Time),
+		departed: make(map[string]time.Time), excused: make(map[string]bool), refused: make(map[string]*refusal), suspects: make(map[string]*suspect), strangers: make(map[string]time.Time),
 	}
 }
 

@@ -1,6 +1,10 @@
 package cluster
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 )
@@ -196,6 +200,50 @@ func TestANodeMayEndWhileTheRegistryIsAway(t *testing.T) {
 
 // TestARegistryThatForgotEverythingIsToldAgain: claims wait until everybody
 // has had time to say what he has.
+// TestThatANodeHasEndedIsLoggedOnce lets links to it be tried, and break, while
+// the registry is away and the node therefore stays listed.
+func TestThatANodeHasEndedIsLoggedOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	a, b := w.start(""), w.start("")
+	var log bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&log, nil))
+	c := w.start("")
+	w.advance(3*time.Second, w.checkServing)
+	logged := func(what string, of *fakeNode, want int) {
+		t.Helper()
+		if got := strings.Count(log.String(), fmt.Sprintf("msg=%q node=%s", what, of.id)); got != want {
+			t.Errorf("%q of %s was logged %d times, want %d:\n%s", what, of.id, got, want, &log)
+		}
+	}
+	tryLinks := func(n *fakeNode) {
+		for range 20 {
+			c.m.Suspect(w.now, n.id)
+			w.advance(time.Second, w.checkServing)
+		}
+	}
+	w.down = true
+	w.kill(a)
+	tryLinks(a)
+	logged("node has ended", a, 1)
+	w.kill(b)
+	tryLinks(b)
+	tryLinks(a)
+	logged("node has ended", a, 1)
+	logged("node has ended", b, 1)
+	logged("node left", a, 0)
+
+	// It was taken for ended and answers, so its end is news.
+	c.m.Answered(w.now, a.id, Said{Outcome: OutcomeAnswer, Since: time.Minute})
+	tryLinks(a)
+	logged("node has ended", a, 2)
+
+	w.down = false
+	w.advance(3*testTTL, w.checkServing)
+	logged("node has ended", a, 2)
+	logged("node left", a, 1)
+	logged("node left", b, 1)
+}
+
 func TestARegistryThatForgotEverythingIsToldAgain(t *testing.T) {
 	w, a, _, _ := threeNodes(t)
 	w.down = true

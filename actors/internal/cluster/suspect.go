@@ -50,7 +50,10 @@ func (m *Membership) suspectAnswered(now time.Time, id string, said Said) {
 	switch {
 	case s.refused >= suspectRefused:
 		delete(m.suspects, id)
-		m.cfg.Log.Info("node has ended", "node", id, "address", s.peer.Address)
+		if r := m.refused[id]; !r.ended {
+			r.ended = true
+			m.cfg.Log.Info("node has ended", "node", id, "address", s.peer.Address)
+		}
 		m.effect.Expire(id)
 		m.beat(now)
 	case now.After(s.until):

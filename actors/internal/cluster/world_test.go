@@ -34,6 +34,7 @@ type world struct {
 	seq   int
 	rand  *rand.Rand
 	born  int
+	log   *slog.Logger // of the nodes that are started
 }
 
 type timed struct {
@@ -67,7 +68,7 @@ type fakeNode struct {
 func newWorld(t failer, seed uint64) *world {
 	w := &world{
 		t: t, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), nodes: make(map[string]*fakeNode),
-		cut: make(map[[2]string]bool), rand: rand.New(rand.NewPCG(seed, 1)),
+		cut: make(map[[2]string]bool), rand: rand.New(rand.NewPCG(seed, 1)), log: silentLog,
 	}
 	w.reg = &Memory{Now: func() time.Time { return w.now }}
 	return w
@@ -82,7 +83,7 @@ func (w *world) start(address string) *fakeNode {
 	}
 	n.m = NewMembership(MembershipConfig{
 		Self: Member{ID: n.id, Address: n.address, Rooms: true, Kinds: []string{"board"}},
-		Rand: w.rand, Log: silentLog, Effects: n,
+		Rand: w.rand, Log: w.log, Effects: n,
 	})
 	w.nodes[n.id] = n
 	n.m.Start(w.now)
