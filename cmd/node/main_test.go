@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // TestMain runs the program itself where a test has started this binary as
@@ -30,7 +32,8 @@ const patience = 10 * time.Second
 // process is the program in a process of its own.
 type process struct {
 	*exec.Cmd
-	lines chan string // of its log, closed at its end
+	lines chan string  // of its log, closed at its end
+	Wait  func() error // in place of that of Cmd
 }
 
 func start(t *testing.T, args ...string) *process {
@@ -42,16 +45,22 @@ func start(t *testing.T, args ...string) *process {
 func startFor(t *testing.T, atMost time.Duration, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), atMost)
-	t.Cleanup(cancel) // kills it, if the test has not
-	p := &process{exec.CommandContext(ctx, os.Args[0], args...), make(chan string, 100)}
+	t.Cleanup(cancel)
+	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...), lines: make(chan string, 100)}
 	p.Env = append(os.Environ(), "PARLOR_TEST_MAIN=yes")
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Start(); err != nil {
+	if p.Wait, err = child.Start(p.Cmd); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		cancel() // kills it, if the test has not
+		for range p.lines {
+		}
+		_ = p.Wait()
+	})
 	go func() { // ends with the process
 		defer close(p.lines)
 		for s := bufio.NewScanner(stderr); s.Scan(); {

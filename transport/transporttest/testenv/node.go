@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 const (
@@ -61,15 +63,15 @@ func StartNode(t testing.TB, script string, args ...string) (wait func() error) 
 	ctx, cancel := context.WithDeadline(context.Background(), scriptDeadline(t, time.Now()))
 	cmd := command(ctx, t.Log, node, append([]string{script}, args...)...)
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "PARLOR_NODE_MODULES="+modules)
-	if err := cmd.Start(); err != nil {
+	waitEnd, err := child.Start(cmd)
+	if err != nil {
 		cancel()
 		t.Fatalf("start node %s: %v", script, err)
 	}
 	ended := make(chan struct{}) // closed once err is set
-	var err error
-	go func() { // waited for by the cleanup below
+	go func() {                  // waited for by the cleanup below
 		defer close(ended)
-		err = cmd.Wait()
+		err = waitEnd()
 		_ = killGroup(cmd) // what the script left behind; usually nothing is there
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("it did not end in time: %w", err)

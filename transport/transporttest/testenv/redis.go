@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // Redis is a redis-server of the test's own, on loopback, with a directory of
@@ -56,13 +58,14 @@ func (r *Redis) Start() {
 	}, r.args...)
 	r.cmd = exec.Command(r.program, args...)
 	r.ended = make(chan struct{})
-	if err := r.cmd.Start(); err != nil {
+	wait, err := child.Start(r.cmd)
+	if err != nil {
 		r.t.Fatalf("start %s: %v", r.program, err)
 	}
-	go func(cmd *exec.Cmd, ended chan struct{}) { // Kill and Stop wait for it
+	go func(ended chan struct{}) { // Kill and Stop wait for it
 		defer close(ended)
-		_ = cmd.Wait()
-	}(r.cmd, r.ended)
+		_ = wait()
+	}(r.ended)
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		if r.answers() {
 			return

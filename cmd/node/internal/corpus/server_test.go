@@ -23,6 +23,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/transport/jwtauth/jwtauthtest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // configuration of the server. Where it departs from the defaults it makes
@@ -90,9 +91,10 @@ func start(t *testing.T) *server {
 	ctx, kill := context.WithCancel(context.Background())
 	s.cmd = exec.CommandContext(ctx, binary, "serve", "--config", filepath.Join(dir, "parlor.yaml"))
 	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PARLOR_") || strings.HasPrefix(v, "OTEL_") })
+	var wait func() error
 	stderr, err := s.cmd.StderrPipe()
 	if err == nil {
-		err = s.cmd.Start()
+		wait, err = child.Start(s.cmd)
 	}
 	if err != nil {
 		kill()
@@ -114,7 +116,7 @@ func start(t *testing.T) *server {
 		late := time.AfterFunc(30*time.Second, kill)
 		defer late.Stop()
 		<-read
-		if err := s.cmd.Wait(); err != nil {
+		if err := wait(); err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // programPatience is how long a program may take to say where it serves, and
@@ -45,13 +46,14 @@ func startProgram(t *testing.T, folder string, args ...string) string {
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PARLOR_") }) // they would configure it
 	reader, writer := io.Pipe()
 	cmd.Stdout, cmd.Stderr = writer, writer // the same writer: one goroutine copies both
-	if err := cmd.Start(); err != nil {
+	wait, err := child.Start(cmd)
+	if err != nil {
 		kill()
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { // the cleanup waits for it
-		err := cmd.Wait()
+		err := wait()
 		writer.Close()
 		ended <- err
 	}()

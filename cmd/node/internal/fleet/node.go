@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // Build builds the program of the repository at root into dir and returns its
@@ -82,7 +84,8 @@ func (n *Node) Admin() string { return n.admin }
 // startWithin bounds how long a node may take to serve.
 const startWithin = 30 * time.Second
 
-// Start starts the process and returns when it serves.
+// Start starts the process and returns when it serves; child.Start says when it
+// ends at the latest.
 func (n *Node) Start() error {
 	if err := n.Launch(); err != nil {
 		return err
@@ -101,11 +104,12 @@ func (n *Node) Launch() error {
 	if err != nil {
 		return err
 	}
-	if err := n.cmd.Start(); err != nil {
+	wait, err := child.Start(n.cmd)
+	if err != nil {
 		return fmt.Errorf("start %s: %w", n.cfg.Name, err)
 	}
 	n.ended, n.ready = make(chan struct{}), make(chan struct{})
-	go n.watch(n.cmd, stderr, n.ended, n.ready) // Kill, Stop and Wait wait for it
+	go n.watch(wait, stderr, n.ended, n.ready) // Kill, Stop and Wait wait for it
 	return nil
 }
 
@@ -123,7 +127,7 @@ func (n *Node) Ready() error {
 	}
 }
 
-func (n *Node) watch(cmd *exec.Cmd, stderr io.Reader, ended, ready chan struct{}) {
+func (n *Node) watch(wait func() error, stderr io.Reader, ended, ready chan struct{}) {
 	defer close(ended)
 	lines := bufio.NewScanner(stderr)
 	lines.Buffer(nil, 1<<20)
@@ -142,7 +146,7 @@ func (n *Node) watch(cmd *exec.Cmd, stderr io.Reader, ended, ready chan struct{}
 			close(ready)
 		}
 	}
-	n.err = cmd.Wait()
+	n.err = wait()
 }
 
 // Log returns what the process, and those before it, wrote to the log. Any

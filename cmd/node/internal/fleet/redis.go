@@ -8,16 +8,20 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // Redis is a redis-server on loopback that keeps nothing.
 type Redis struct {
 	address string
 	cmd     *exec.Cmd
+	wait    func() error // for its end
 }
 
 // StartRedis starts a redis-server on a free port and returns when it answers.
-// Signals of the terminal do not reach it. under is as Config.Under.
+// Signals of the terminal do not reach it; child.Start says when it ends at the
+// latest. under is as Config.Under.
 func StartRedis(under ...string) (*Redis, error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -33,7 +37,7 @@ func StartRedis(under ...string) (*Redis, error) {
 	command := append(slices.Clone(under), program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", os.TempDir(), "--loglevel", "warning")
 	r.cmd = exec.Command(command[0], command[1:]...)
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := r.cmd.Start(); err != nil {
+	if r.wait, err = child.Start(r.cmd); err != nil {
 		return nil, err
 	}
 	for range 500 {
@@ -56,5 +60,5 @@ func (r *Redis) PID() int { return r.cmd.Process.Pid }
 // Kill ends it at once and waits.
 func (r *Redis) Kill() {
 	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait()
+	_ = r.wait()
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv/child"
 )
 
 // servers are the processes that one measurement is of, and a Redis of theirs.
@@ -120,10 +121,11 @@ func (s *servers) startPeer(program func(address string) *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	wait, err := child.Start(cmd)
+	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	s.stops = append(s.stops, func() { _ = cmd.Process.Kill(); _ = wait() })
 	_ = out.(*os.File).SetReadDeadline(time.Now().Add(peerWithin))
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "serving\n" {
 		return fmt.Errorf("the peer does not serve: %q, %w", line, errors.Join(err, io.ErrUnexpectedEOF))
