@@ -25,7 +25,7 @@ func (m *Machine) Claimed(now time.Time, epoch uint64) {
 			return
 		}
 		for _, n := range m.nodes {
-			n.unconfirmed = 0
+			n.unconfirmed = 0 // confirmations under way name the epoch before
 			if n.inTable {
 				m.adopt(n, before)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -30,6 +31,18 @@ func unclaimed(t *testing.T) (w *world, seen *[]string) {
 	return w, seen
 }
 
+// claimed tells the room its epoch. Confirmations under way name the one before.
+func (w *world) claimed(epoch uint64) {
+	late, before := w.unconfirmed, w.m.epoch
+	w.unconfirmed = make(map[string]int)
+	w.m.Claimed(w.now, epoch)
+	for node, n := range late {
+		for range n {
+			w.delivered(node, before)
+		}
+	}
+}
+
 // unheard has the fan-out of a node answer that it has heard another.
 func (w *world) unheard(node string, epoch uint64) {
 	w.m.Delivered(w.now, &wire.Delivered{Room: ref, Epoch: epoch, Node: node, Unheard: true})
@@ -40,16 +53,23 @@ func TestARoomThatIsClaimedLateKeepsItsMembers(t *testing.T) {
 	w, seen := unclaimed(t)
 	a, b := w.join(), w.join(at("n2"))
 	w.confirm()
-	w.join(at("n3")).leave(actors.ReasonClientLeft) // n3 does not confirm what it was sent
+	c := w.join(at("n3"))
+	w.confirm()
+	w.advance(time.Second)
+	if w.unconfirmed["n3"] == 0 {
+		t.Fatal("n3 was sent nothing that it does not confirm: nothing is shown")
+	}
+	c.leave(actors.ReasonClientLeft)
 	*seen = nil
 	w.take()
-	w.m.Claimed(w.now, 9)
+	w.claimed(9)
 	log := w.take()
 	slices.Sort(log)
 	if want := []string{"n1: adopts 7 as 9", "n2: adopts 7 as 9"}; !slices.Equal(log, want) {
 		t.Fatalf("%q, want %q", log, want)
 	}
 	a.tell(`["move","x"]`)
+	w.advance(time.Second)
 	if log := strings.Join(w.take(), "\n"); strings.Contains(log, "sync") {
 		t.Errorf("a flush before a node has confirmed that it has the members:\n%s", log)
 	}
@@ -63,6 +83,13 @@ func TestARoomThatIsClaimedLateKeepsItsMembers(t *testing.T) {
 	}
 	if a.gone() || b.gone() || len(*seen) != 0 {
 		t.Errorf("%v", *seen)
+	}
+	w.take()
+	w.join(at("n3"))
+	w.confirm()
+	w.advance(time.Second)
+	if log := strings.Join(w.take(), "\n"); !strings.Contains(log, "n3: sync") {
+		t.Errorf("with a member at a node that had none when the room was claimed:\n%s", log)
 	}
 }
 
@@ -89,7 +116,7 @@ func TestARoomThatWasClaimedGivesUpWhoIsElsewhere(t *testing.T) {
 	w.join()
 	b := w.join(at("n2"))
 	w.join(at("n2"))
-	w.m.Claimed(w.now, 9)
+	w.claimed(9)
 	again := w.join(at("n2"), called("d"), func(j *wire.Join) { j.Conn, j.Again = b.conn, &wire.Again{Member: "b"} })
 	w.take()
 	*seen = nil
