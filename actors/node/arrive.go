@@ -117,7 +117,7 @@ func (n *Node) arrivedCall(from string, c *wire.Call) {
 		_, hands := op.(*wire.ClientHand)
 		if hands {
 			n.handingOver.Add(1)
-			n.gaveAway.Store(true)
+			n.awaited.Store(true)
 		}
 		n.beside.Go(func() {
 			n.toPeer(from, link.Control, actors.Reliable, n.nodeOp(n.ctx, c.ID, op))

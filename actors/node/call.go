@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -120,6 +122,7 @@ type caller struct {
 	node    *Node
 	out     callTable
 	waiting map[uint64]chan<- *callResult
+	held    holds
 }
 
 type startCall struct {
@@ -151,28 +154,37 @@ func (c *caller) Receive(ctx actor.Context) {
 		}
 	case nodeLost:
 		c.node.reenter(c.out.routes.lost(msg.node))
-	case *located, *unreachable, *callResult, *actor.DeadLetterResponse:
-		c.out.receive(msg, func(r *callResult) {
-			if answer := c.waiting[r.id]; answer != nil {
-				delete(c.waiting, r.id)
-				answer <- r
-			}
-		})
+	case *located:
+		c.out.receive(msg, c.answered)
+		c.located(msg.room)
+	case *unreachable:
+		c.unreachable(msg)
+	case *callResult, *actor.DeadLetterResponse:
+		c.out.receive(msg, c.answered)
 	case *hubSend:
-		c.out.routes.send(msg.room, msg.emit)
+		c.emit(msg.room, msg.emit, false)
 	case *hubMoved:
 		c.out.routes.forgetAt(msg.room, msg.pid, msg.node)
-		if msg.wakes {
-			c.out.routes.send(msg.room, &wire.HubSend{Room: msg.room, Emit: *msg.emit, Wakes: true})
-		} else {
-			c.out.routes.send(msg.room, msg.emit)
-		}
+		c.emit(msg.room, msg.emit, msg.wakes)
+	case askAgain:
+		c.out.routes.askAgain(msg.room)
+	case giveUp:
+		c.giveUp(slices.Collect(maps.Keys(c.held.rooms)))
+		msg.done <- struct{}{} // buffered
 	case forgotten:
 		if msg.pid == nil {
 			c.out.routes.forget(msg.room)
 		} else {
 			c.out.routes.forgetAt(msg.room, msg.pid, "")
 		}
+	}
+}
+
+// answered hands an answer to whoever waits for it.
+func (c *caller) answered(r *callResult) {
+	if answer := c.waiting[r.id]; answer != nil {
+		delete(c.waiting, r.id)
+		answer <- r
 	}
 }
 

@@ -297,11 +297,11 @@ func (n *Node) handOver(ctx context.Context, op *wire.ClientHand) *wire.Session 
 	}
 }
 
-// finishHandOvers returns when the others have been told of every client that
-// was handed over, or have had their time: they ask no more of a node that has
-// left, and take what it said last for lost.
-func (n *Node) finishHandOvers(within time.Duration) {
-	if !n.gaveAway.Load() {
+// finish returns when the others have been told of every client that was handed
+// over, and of what was given up, or have had their time: they ask no more of a
+// node that has left, and take what it said last for lost.
+func (n *Node) finish(within time.Duration) {
+	if !n.awaited.Load() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)

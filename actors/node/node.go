@@ -177,7 +177,7 @@ type Node struct {
 
 	stopping    atomic.Bool
 	handingOver atomic.Int64 // clients of gateways, and answers that say so
-	gaveAway    atomic.Bool  // any was handed over
+	awaited     atomic.Bool  // something was said that others are to have before the node leaves
 	parting     atomic.Int64 // once stopping: for how many ns clients that may recover are kept for others to take
 	epoch       atomic.Uint64
 	connID      atomic.Uint64
@@ -380,7 +380,10 @@ func (n *Node) stop(within, words time.Duration, expelled bool) error {
 		return true
 	})
 	err := n.await(within)
-	n.finishHandOvers(words)
+	if !expelled {
+		n.giveUpHeld(words)
+	}
+	n.finish(words)
 	n.leave(words)
 	n.cancel()
 	for _, d := range slices.Concat(n.callers, n.shards, n.fanPIDs()) {

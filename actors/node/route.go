@@ -45,6 +45,7 @@ type route struct {
 	shared bool       // pid is the directory's
 	node   string     // on another node
 	peek   bool       // it was asked for without waking it
+	rests  bool       // it could not be located, and is not being asked for
 	queued []any
 }
 
@@ -67,6 +68,9 @@ func (r *router) send(room actors.RoomRef, msg any) {
 		r.locate(room, peek, msg)
 	} else if _, emit := msg.(*wire.HubEmit); !rt.known() && rt.peek && !emit {
 		rt.peek = false
+		r.locate(room, false, msg)
+	} else if _, call := msg.(*roomCall); call && rt.rests { // somebody waits for it
+		rt.rests = false
 		r.locate(room, false, msg)
 	}
 	if !rt.known() {

@@ -7,8 +7,13 @@ import (
 )
 
 func (m *Machine) emit(namespace string, s *space, e *wire.GateEmit) {
-	if e.Scope == wire.ScopeNamespace && e.Pos > m.heard[e.From] {
+	toAll := e.Scope == wire.ScopeNamespace || e.Scope == wire.ScopeLoss
+	if toAll && e.Pos > m.heard[e.From] {
 		m.heard[e.From] = e.Pos
+	}
+	if e.Scope == wire.ScopeLoss {
+		m.loss(s, e)
+		return
 	}
 	if to := m.moved[e.Room]; to != "" && e.Scope == wire.ScopeClient && e.AskID == 0 {
 		m.cfg.Forward(to, namespace, *e)

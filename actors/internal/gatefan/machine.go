@@ -7,6 +7,7 @@ package gatefan
 import (
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/wire"
@@ -226,15 +227,37 @@ func (m *Machine) gap(s *space, g wire.GateGap) {
 		return
 	}
 	for _, c := range s.rooms[g.Room].list {
-		if c.pid == "" {
-			continue
+		m.cutOff(c)
+	}
+}
+
+// loss does the same for a room that nobody could find. A client that moves
+// counts as in it until it has moved.
+func (m *Machine) loss(s *space, e *wire.GateEmit) {
+	if s == nil {
+		return
+	}
+	for _, c := range s.clients {
+		if (c.inRoom(e.Room) || slices.Contains(c.also, e.Room)) && !c.hadBefore(e) {
+			m.cutOff(c)
 		}
-		c.history.cut()
-		if c.socket != nil {
-			c.socket.Flush()
-			c.socket.Close(actors.ReasonNodeLost)
-			c.socket = nil
-		}
+	}
+}
+
+// cutOff makes a client that may recover notice that it has missed something.
+func (m *Machine) cutOff(c *client) {
+	switch {
+	case c.state == arriving:
+		c.held, c.overrun = nil, true
+		return
+	case c.pid == "":
+		return
+	}
+	c.history.cut()
+	if c.socket != nil {
+		c.socket.Flush()
+		c.socket.Close(actors.ReasonNodeLost)
+		c.socket = nil
 	}
 }
 

@@ -161,7 +161,7 @@ func (c *client) givenSoFar(heard []wire.Heard) []wire.Heard {
 func (c *client) hadBefore(e *wire.GateEmit) bool {
 	for _, h := range c.before {
 		if h.Node == e.From {
-			return e.Scope == wire.ScopeNamespace && e.Pos != 0 && e.Pos <= h.Pos
+			return (e.Scope == wire.ScopeNamespace || e.Scope == wire.ScopeLoss) && e.Pos != 0 && e.Pos <= h.Pos
 		}
 	}
 	return false

@@ -117,6 +117,7 @@ const (
 	ScopeRoom      Scope = iota // local clients in Room
 	ScopeClient                 // the client whose id is Room
 	ScopeNamespace              // every local client of the namespace
+	ScopeLoss                   // no event: local clients in Room may have missed some, and those that may recover are cut off
 )
 
 // GateEmit delivers an event.
@@ -125,7 +126,8 @@ type GateEmit struct {
 	Room  string
 	Epoch uint64 // of the room's activation, ScopeRoom
 	// Pos is the position among the room's events, ScopeRoom; among those of
-	// From that go to every node, ScopeNamespace. Zero if it is not counted.
+	// From that go to every node, ScopeNamespace and ScopeLoss. Zero if it is
+	// not counted.
 	Pos      uint64
 	Except   []string // rooms and client ids; a client in any of them is left out
 	Data     actors.Raw
@@ -143,7 +145,7 @@ type GateEmit struct {
 // Prepare makes the packets that the shards of a node share.
 func (d *GateDeliver) Prepare() {
 	for i, item := range d.Items {
-		if e, ok := item.(GateEmit); ok && e.Packet == nil {
+		if e, ok := item.(GateEmit); ok && e.Packet == nil && e.Scope != ScopeLoss {
 			e.Packet = e.For(d.Namespace, e.Data.JSON)
 			d.Items[i] = e
 		}
