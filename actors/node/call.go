@@ -153,7 +153,13 @@ func (c *caller) Receive(ctx actor.Context) {
 			c.out.end(pending)
 		}
 	case nodeLost:
-		c.node.reenter(c.out.routes.lost(msg.node))
+		rooms := c.out.routes.lost(msg.node)
+		for _, room := range rooms {
+			if isHub(room) {
+				c.node.send(c.node.shards[c.node.shardOf(room)], deserts{room})
+			}
+		}
+		c.node.reenter(rooms)
 	case *located:
 		c.out.receive(msg, c.answered)
 		c.located(msg.room)

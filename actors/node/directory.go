@@ -19,7 +19,7 @@ type directory struct {
 	self     *actor.PID
 	rooms    map[actors.RoomRef]*resident
 	later    []chore                 // for rooms that sleep
-	deserted map[actors.RoomRef]bool // hubs that have left lately with clients in them
+	deserted map[actors.RoomRef]bool // hubs that have left, or were lost, lately with clients in them
 	stopping bool
 
 	// Of a node that is one of many.
@@ -56,6 +56,9 @@ type retired struct{}
 
 // settledIn says that those who were in a hub that has left are elsewhere.
 type settledIn struct{ room actors.RoomRef }
+
+// deserts says that a hub is lost with its node, with clients in it perhaps.
+type deserts struct{ room actors.RoomRef }
 
 // forgotten tells the caller of the shard that an address is void.
 type forgotten struct {
@@ -125,13 +128,16 @@ func (d *directory) Receive(ctx actor.Context) {
 				d.node.early.drop(msg.room)
 			}
 			d.node.givenUp(msg.room, e)
-			if isHub(msg.room) { // callers are told when it has answered for long enough
-				d.desert(msg)
-			} else {
+			switch {
+			case msg.deserted:
+				d.desert(msg.room)
+			case !isHub(msg.room): // a hub's callers are told when it has answered for long enough
 				ctx.Send(d.node.callers[d.node.shardOf(msg.room)], forgotten{room: msg.room})
 			}
 		}
 		ctx.Send(msg.pid, retired{})
+	case deserts:
+		d.desert(msg.room)
 	case settledIn:
 		delete(d.deserted, msg.room)
 	case recheckRooms:
@@ -153,16 +159,16 @@ func (d *directory) Receive(ctx actor.Context) {
 
 // desert notes that clients are about to enter the next activation of a hub:
 // until then what is emitted to it wakes it.
-func (d *directory) desert(r *retire) {
-	if r.deserted {
-		self := d.self
-		d.deserted[r.room] = true
-		time.AfterFunc(linger, func() { d.node.send(self, settledIn{r.room}) })
-	}
+func (d *directory) desert(room actors.RoomRef) {
+	self := d.self
+	d.deserted[room] = true
+	time.AfterFunc(linger, func() { d.node.send(self, settledIn{room}) })
 }
 
 func (d *directory) locate(l *locate) {
-	l.peek = l.peek && !d.deserted[l.room]
+	if l.peek && d.deserted[l.room] {
+		l.peek, l.wakes = false, true
+	}
 	switch e := d.rooms[l.room]; {
 	case e != nil:
 		d.answer(l, e, "", nil)
@@ -177,7 +183,7 @@ func (d *directory) locate(l *locate) {
 }
 
 func (d *directory) answer(l *locate, e *resident, node string, err *actors.Error) {
-	at := &located{room: l.room, node: node}
+	at := &located{room: l.room, node: node, wakes: l.wakes}
 	switch kind := d.node.kinds[l.room.Kind]; {
 	case e == nil && node == "":
 		d.node.send(l.from, &unreachable{l.room, err})

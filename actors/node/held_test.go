@@ -156,3 +156,42 @@ func TestWhatANodeHoldsForARoomWhenItStopsIsAnnounced(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsEmittedWhenARoomsNodeHasDiedIsKept for clients that have yet to
+// enter the next activation, also on a node where nobody is in the room.
+func TestWhatIsEmittedWhenARoomsNodeHasDiedIsKept(t *testing.T) {
+	f := newFleet(t, 3, actors.GatewayConfig{RecoverWithin: time.Minute})
+	const rooms = 16 // each is next on one of two nodes
+	f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: "\x00user:ada"}, f.nodes[1].ID())
+	r := &roamer{f: f, user: "ada"}
+	r.open(1)
+	say := func(room int, text string) {
+		if err := f.gates[2].To(fmt.Sprint(room)).Emit("news", fmt.Sprint(text, room)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for i := range rooms {
+		names = append(names, fmt.Sprint(i))
+		f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: names[i]}, f.nodes[0].ID())
+	}
+	r.ask("join", `["`+strings.Join(names, `","`)+`"]`)
+	for i := range rooms {
+		say(i, "before ")
+	}
+	until(t, "all have come", func() bool { return len(r.find(actors.PacketEvent, roamNS, `"before `)) == rooms })
+	f.world.Cut(f.nodes[1].ID(), f.nodes[2].ID(), true)
+	f.world.Kill(f.nodes[0].ID())
+	for i := range rooms {
+		say(i, "after ")
+	}
+	until(t, "all rooms have woken", func() bool { return f.nodes[1].Stats().Rooms+f.nodes[2].Stats().Rooms == rooms+1 })
+	if f.nodes[2].Stats().Rooms == 0 {
+		t.Fatal("all are where the client is: the test proves nothing")
+	}
+	f.world.Cut(f.nodes[1].ID(), f.nodes[2].ID(), false)
+	until(t, "all have come", func() bool { return len(r.find(actors.PacketEvent, roamNS, `"after `)) == rooms })
+	if why := r.reason(); why != "" {
+		t.Errorf("cut off: %s", why)
+	}
+}

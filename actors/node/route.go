@@ -13,6 +13,7 @@ type locate struct {
 	room   actors.RoomRef
 	from   *actor.PID
 	peek   bool         // do not wake it: answered unreachable, with a nil error, if it is not in memory
+	wakes  bool         // it was to be a peek, but clients are about to enter
 	misled string       // the node where it was said to be, and was not
 	trace  actors.Trace // of what is to be sent there, if it is sampled
 }
@@ -23,6 +24,7 @@ type located struct {
 	pid       *actor.PID
 	directory bool // pid is the directory's, which hands on what is roomBound
 	node      string
+	wakes     bool // what is emitted to it there is to wake it
 }
 
 type unreachable struct {
@@ -108,9 +110,9 @@ func (r *router) dispatch(room actors.RoomRef, rt *route, msg any) {
 	case *roomCall:
 		r.node.answerCall(msg, &callResult{err: errMoved})
 	case *wire.HubEmit:
-		r.node.send(r.self, &hubMoved{room: room, emit: msg, node: rt.node})
+		r.node.send(r.self, &hubMoved{room: room, emit: msg, wakes: true, node: rt.node})
 	case *wire.HubSend:
-		r.node.send(r.self, &hubMoved{room: room, emit: &msg.Emit, wakes: msg.Wakes, node: rt.node})
+		r.node.send(r.self, &hubMoved{room: room, emit: &msg.Emit, wakes: true, node: rt.node})
 	}
 }
 
@@ -121,6 +123,9 @@ func (r *router) located(l *located) {
 	}
 	rt.pid, rt.shared, rt.node = l.pid, l.directory, l.node
 	for _, msg := range rt.queued {
+		if s := hubSendOf(l.room, msg); l.wakes && s != nil {
+			msg = s
+		}
 		r.dispatch(l.room, rt, msg)
 	}
 	rt.queued = nil
