@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -136,6 +137,28 @@ func TestTheOthersAreAskedBeforeARoomStartsUnclaimed(t *testing.T) {
 	if n := members(t, nodes[2], q3); n != 3 {
 		t.Errorf("%d members", n)
 	}
+}
+
+// TestARoomThatStartsUnclaimedWaitsASecondForTheOthers, and starts though one of
+// them, which may be dead, says nothing.
+func TestARoomThatStartsUnclaimedWaitsASecondForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, nodes := many(t, 3, node.Config{Kinds: []actors.Behavior{talks(&ledger{}, actors.KindConfig{})}})
+		w.Away(true)
+		here := nodes[0].ID()
+		for _, silent := range []bool{false, true} {
+			ref := actors.RoomRef{Kind: "talk", ID: fmt.Sprint("silent-", silent)}
+			w.Start(here, ref, here)
+			w.Cut(here, nodes[1].ID(), silent)
+			p := connect(t, nodes[0])
+			begin := time.Now()
+			p.enter(ref.Namespace(), "")
+			took := time.Since(begin).Truncate(10 * time.Millisecond) // looked at every millisecond
+			if silent && took != time.Second || !silent && took > 100*time.Millisecond {
+				t.Errorf("%v starts after %v", ref, took)
+			}
+		}
+	})
 }
 
 // TestRoomsThatStartedUnclaimedAreClaimedOneAfterTheOther, and those that have
