@@ -1,7 +1,9 @@
 package room
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,14 +172,28 @@ func TestWhatIsImportedIsNotMixedWithWhatTheRoomIs(t *testing.T) {
 }
 
 func TestARoomThatIsTooLargeToBeGivenBackIsGivenUp(t *testing.T) {
-	w, a := lossy(t, booking(), actors.KindConfig{})
-	for range 9 {
-		w.m.foreign = append(w.m.foreign, actors.Entry{Key: "f/old/x", Value: make([]byte, actors.MaxReplaceBytes/8)})
-	}
-	w.kept.rollBack(1)
-	a.send(`["keep","third"]`)
-	if log := strings.Join(w.take(), "\n"); !strings.Contains(log, "retire") || w.kept.repairs > 0 {
-		t.Errorf("%s; %d repairs", log, w.kept.repairs)
+	const beside = 100 // more than the room has otherwise
+	for name, c := range map[string]struct {
+		entries, bytes int
+		fits           bool
+	}{
+		"as many entries": {actors.MaxReplaceEntries - beside, 1, true},
+		"more entries":    {actors.MaxReplaceEntries + 1, 1, false},
+		"as many bytes":   {7, actors.MaxReplaceBytes / 8, true},
+		"more bytes":      {9, actors.MaxReplaceBytes / 8, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a := lossy(t, booking(), actors.KindConfig{})
+			value := make([]byte, c.bytes)
+			for i := range c.entries {
+				w.m.foreign = append(w.m.foreign, actors.Entry{Key: fmt.Sprint("f/old/", i), Value: value})
+			}
+			w.kept.rollBack(1)
+			a.send(`["keep","third"]`)
+			if gone := slices.Contains(w.take(), "retire"); gone == c.fits || (w.kept.repairs > 0) != c.fits {
+				t.Errorf("it has left: %v, after %d repairs", gone, w.kept.repairs)
+			}
+		})
 	}
 }
 

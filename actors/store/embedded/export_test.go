@@ -26,3 +26,13 @@ func (s *Store) Rooms() int {
 	defer s.mu.Unlock()
 	return len(s.rooms)
 }
+
+// Held is what the store has in memory: of files that were read, and of writes
+// that are not in files.
+func (s *Store) Held() (cache, tables int64) {
+	m := s.db.Metrics()
+	return m.BlockCache.Size, int64(m.MemTable.Size)
+}
+
+// Reads is how often a block had to be read from a file.
+func (s *Store) Reads() int64 { return s.db.Metrics().BlockCache.Misses }
