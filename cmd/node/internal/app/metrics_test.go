@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -19,8 +18,8 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 	"github.com/parlor-rooms/parlor/cmd/node/telemetry"
-	"github.com/parlor-rooms/parlor/transport"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/otlptest"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
@@ -191,22 +190,11 @@ func metricsOfKeptRooms(t *testing.T) string {
 	ticked := make(chan struct{}, 1)
 	kind := actors.NewKind("tally", func() *tally { return &tally{ticked: ticked} }, actors.KindConfig{TickEvery: 10 * time.Millisecond})
 	actors.OnAck(kind, "add", (*tally).Add)
-	n, err := node.New(node.Config{Kinds: []actors.Behavior{kind}, Meter: tel.Meter()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }() // waited for below
-	if err := n.Call(t.Context(), actors.RoomRef{Kind: "tally", ID: "a"}, "add", 1, nil); err != nil {
+	server := loopback.Serve(t, loopback.Config{Node: node.Config{Kinds: []actors.Behavior{kind}, Meter: tel.Meter()}})
+	if err := server.Node.Call(t.Context(), actors.RoomRef{Kind: "tally", ID: "a"}, "add", 1, nil); err != nil {
 		t.Error(err)
 	}
-	h, err := transport.New(n, transport.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(h)
-	c, err := transporttest.Dial(t.Context(), web.URL, transporttest.Options{})
+	c, err := transporttest.Dial(t.Context(), server.URL, transporttest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,12 +205,8 @@ func metricsOfKeptRooms(t *testing.T) string {
 	page := httptest.NewRecorder()
 	tel.Metrics().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	c.Close()
-	if err := h.Close(context.Background()); err != nil {
-		t.Error(err)
-	}
-	web.Close()
-	cancel()
-	if err := errors.Join(<-ended, tel.Stop(context.Background())); err != nil {
+	server.Stop()
+	if err := tel.Stop(context.Background()); err != nil {
 		t.Error(err)
 	}
 	return page.Body.String()

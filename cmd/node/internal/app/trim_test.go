@@ -3,13 +3,12 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
-	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/relay"
 	"github.com/parlor-rooms/parlor/transport"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
@@ -18,32 +17,13 @@ import (
 // TestWhoReturnsAfterHistoryWasTrimmedStartsAfresh loses a connection, misses
 // four events, and returns: with them, or, where memory was short, without.
 func TestWhoReturnsAfterHistoryWasTrimmedStartsAfresh(t *testing.T) {
-	n, err := node.New(node.Config{
-		Kinds: []actors.Behavior{relay.New("lobby", relay.Config{
+	s := loopback.Serve(t, loopback.Config{
+		Node: node.Config{Kinds: []actors.Behavior{relay.New("lobby", relay.Config{
 			Events: map[string]relay.Event{"chat": {MaxBytes: 100}}, Create: "anyone", MaxMembers: 10, ResumeWithin: time.Minute, IdleAfter: time.Minute,
-		})},
-		Logger: slog.New(slog.DiscardHandler),
+		})}},
+		Transport: transport.Config{CloseTimeout: time.Millisecond},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	h, err := transport.New(n, transport.Config{Logger: slog.New(slog.DiscardHandler), CloseTimeout: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(h)
-	defer func() {
-		_ = h.Close(context.Background())
-		web.Close()
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	r := &running{url: web.URL}
+	r := &running{url: s.URL}
 	for room, trim := range map[string]bool{"/lobby/kept": false, "/lobby/trimmed": true} {
 		say := func(ns *transporttest.Namespace, text string) {
 			within, cancel := context.WithTimeout(t.Context(), patience)
@@ -67,7 +47,7 @@ func TestWhoReturnsAfterHistoryWasTrimmedStartsAfresh(t *testing.T) {
 		}
 		if trim {
 			for range 50 { // it travels by way of the directory, beside what members send
-				n.TrimHistory()
+				s.Node.TrimHistory()
 				say(ben, "x")
 			}
 		}

@@ -48,7 +48,7 @@ func TestNoEventIsHandledBeforeTheConnectHookHasEnded(t *testing.T) {
 			s := serve(t, node.Config{Gateways: []actors.GatewayBehavior{g}})
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			c, err := transporttest.Dial(ctx, s.url, transporttest.Options{Skip: func([]byte) bool { return true }})
+			c, err := transporttest.Dial(ctx, s.URL, transporttest.Options{Skip: func([]byte) bool { return true }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,11 +59,11 @@ func TestNoEventIsHandledBeforeTheConnectHookHasEnded(t *testing.T) {
 				}
 			}
 			untilTrue(t, "the hook runs", func() bool { mu.Lock(); defer mu.Unlock(); return len(log) > 0 })
-			if n := s.node.Stats().Clients; n != 1 {
+			if n := s.Node.Stats().Clients; n != 1 {
 				t.Errorf("%d clients", n)
 			}
 			close(hold)
-			untilTrue(t, "the end", func() bool { return s.node.Stats().Clients == 0 })
+			untilTrue(t, "the end", func() bool { return s.Node.Stats().Clients == 0 })
 			mu.Lock()
 			defer mu.Unlock()
 			if !slices.Equal(log, tt.want) {
@@ -88,7 +88,7 @@ func TestPanickingHooksAreContained(t *testing.T) {
 	s := serve(t, node.Config{Gateways: []actors.GatewayBehavior{g}})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	c, err := transporttest.Dial(ctx, s.url, transporttest.Options{})
+	c, err := transporttest.Dial(ctx, s.URL, transporttest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestPanickingHooksAreContained(t *testing.T) {
 	if err := ns.Disconnect(); err != nil {
 		t.Fatal(err)
 	}
-	untilTrue(t, "the end", func() bool { return s.node.Stats().Clients == 0 })
+	untilTrue(t, "the end", func() bool { return s.Node.Stats().Clients == 0 })
 	untilTrue(t, "an empty room", func() bool {
 		members, err := g.To("x").Members(ctx)
 		return err == nil && len(members) == 0

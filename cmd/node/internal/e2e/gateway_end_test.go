@@ -28,7 +28,7 @@ func TestWhoHasGoneEntersNoRoom(t *testing.T) {
 	s := serve(t, node.Config{Gateways: []actors.GatewayBehavior{g}})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	c, err := transporttest.Dial(ctx, s.url, transporttest.Options{})
+	c, err := transporttest.Dial(ctx, s.URL, transporttest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestWhoHasGoneEntersNoRoom(t *testing.T) {
 	if rooms := <-went; len(rooms) != 2 {
 		t.Errorf("in the hook it was in %v", rooms)
 	}
-	untilTrue(t, "the end of the client", func() bool { return s.node.Stats().Clients == 0 })
+	untilTrue(t, "the end of the client", func() bool { return s.Node.Stats().Clients == 0 })
 	if err := kept.Join(ctx, "after"); actors.AsError(err) == nil || actors.AsError(err).Code != actors.CodeNotFound {
 		t.Errorf("Join = %v", err)
 	}

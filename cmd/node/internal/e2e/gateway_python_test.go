@@ -19,11 +19,11 @@ func TestPythonClientUsesGateways(t *testing.T) {
 			s, _ := serveConformance(t)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			out, err := exec.CommandContext(ctx, python, "testdata/conf_python.py", s.url, how).CombinedOutput()
+			out, err := exec.CommandContext(ctx, python, "testdata/conf_python.py", s.URL, how).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			untilTrue(t, "nobody is left", func() bool { return s.node.Stats().Clients == 0 })
+			untilTrue(t, "nobody is left", func() bool { return s.Node.Stats().Clients == 0 })
 		})
 	}
 }

@@ -12,7 +12,7 @@ func TestStockClientsRecoverInGateways(t *testing.T) {
 	for _, how := range transports {
 		t.Run(how, func(t *testing.T) {
 			s, _ := serveConformance(t)
-			testenv.RunNode(t, "testdata/gateway_recovery.mjs", s.url, how)
+			testenv.RunNode(t, "testdata/gateway_recovery.mjs", s.URL, how)
 		})
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 	"github.com/parlor-rooms/parlor/transport"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
 )
@@ -59,39 +58,15 @@ func (g *rudeGateway) hooks() (arrived, parted int) {
 }
 
 // serveImpatient is serve with time limits that a test can wait for.
-func serveImpatient(t *testing.T, cfg node.Config) *server {
+func serveImpatient(t *testing.T, cfg node.Config) *loopback.Server {
 	t.Helper()
-	cfg.Logger = slog.New(slog.DiscardHandler)
-	n, err := node.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := transport.New(n, transport.Config{
-		Logger: cfg.Logger, PingInterval: 2 * time.Second, PingTimeout: 3 * time.Second,
-		ConnectTimeout: 5 * time.Second, AttachmentTimeout: 3 * time.Second, CloseTimeout: time.Second,
+	return loopback.Serve(t, loopback.Config{
+		Node: cfg, HeaderTimeout: 3 * time.Second,
+		Transport: transport.Config{
+			PingInterval: 2 * time.Second, PingTimeout: 3 * time.Second,
+			ConnectTimeout: 5 * time.Second, AttachmentTimeout: 3 * time.Second, CloseTimeout: time.Second,
+		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewUnstartedServer(h)
-	web.Config.ReadHeaderTimeout = 3 * time.Second
-	web.Start()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }() // the cleanup waits for it
-	t.Cleanup(func() {
-		within, done := context.WithTimeout(context.Background(), 20*time.Second)
-		defer done()
-		if err := h.Close(within); err != nil {
-			t.Errorf("transport: %v", err)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("node: %v", err)
-		}
-		web.Close()
-	})
-	return &server{node: n, url: web.URL}
 }
 
 // visits are the ways a client comes and goes.
@@ -188,7 +163,7 @@ func TestRudeClientsLeaveNothingBehind(t *testing.T) {
 								way = rudeVisits[r.IntN(len(rudeVisits))]
 							}
 							ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-							if err := visits[way](ctx, s.url, r); err != nil {
+							if err := visits[way](ctx, s.URL, r); err != nil {
 								t.Errorf("%s: %v", way, err)
 							}
 							cancel()
@@ -199,7 +174,7 @@ func TestRudeClientsLeaveNothingBehind(t *testing.T) {
 				http.DefaultClient.CloseIdleConnections()
 			}
 			settled := func() bool {
-				n := s.node.Stats()
+				n := s.Node.Stats()
 				arrived, parted := g.hooks()
 				return n.Connections == 0 && n.Clients == 0 && n.Rooms == 0 && n.Members == 0 && arrived == parted
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 )
 
 // confData is what the conformance gateways know of a client.
@@ -344,7 +345,7 @@ func (confAuth) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.I
 }
 
 // serveConformance starts the conformance server on a node of its own.
-func serveConformance(t *testing.T) (*server, conf) {
+func serveConformance(t *testing.T) (*loopback.Server, conf) {
 	t.Helper()
 	cfg, main := conformance(&farewells{seen: make(map[string]goodbye)})
 	return serve(t, cfg), main

@@ -46,7 +46,7 @@ func TestEveryRowOfFromSocketIO(t *testing.T) {
 	for _, how := range transports {
 		t.Run(how, func(t *testing.T) {
 			s, _ := serveConformance(t)
-			for _, line := range runRows(t, s.url, how) {
+			for _, line := range runRows(t, s.URL, how) {
 				result, ok := strings.CutPrefix(line, "ok ")
 				if !ok {
 					result, ok = strings.CutPrefix(line, "not ok ")

@@ -44,10 +44,10 @@ func TestStockClientsOutliveTheirCredentials(t *testing.T) {
 				Kinds: []actors.Behavior{labKind(actors.KindConfig{})}, Gateways: []actors.GatewayBehavior{g}, Authenticator: briefAuth{},
 			})
 			by := func(ctx context.Context, token string) error {
-				return s.node.Revoke(ctx, actors.Revocation{TokenID: token})
+				return s.Node.Revoke(ctx, actors.Revocation{TokenID: token})
 			}
 			revoke.Store(&by)
-			testenv.RunNode(t, "testdata/identity.mjs", s.url, how)
+			testenv.RunNode(t, "testdata/identity.mjs", s.URL, how)
 		})
 	}
 }

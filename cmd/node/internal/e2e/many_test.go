@@ -136,7 +136,7 @@ func conformingNodes(t *testing.T, kind string, count int) (url string) {
 		cfg, _ := conformance(gone)
 		seat := world.Seat()
 		cfg.Cluster, cfg.Carrier, cfg.Store = join(seat), seat, store
-		backends = append(backends, strings.TrimPrefix(serve(t, cfg).url, "http://"))
+		backends = append(backends, strings.TrimPrefix(serve(t, cfg).URL, "http://"))
 	}
 	return "http://" + roundRobin(t, backends...)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
@@ -17,7 +18,7 @@ func TestStockClientsUseRooms(t *testing.T) {
 		for _, parser := range []string{"json", "msgpack"} {
 			t.Run(how+"/"+parser, func(t *testing.T) {
 				s := serve(t, node.Config{Kinds: []actors.Behavior{labKind(actors.KindConfig{MaxMembers: 3})}})
-				testenv.RunNode(t, "testdata/rooms.mjs", s.url, how, parser)
+				testenv.RunNode(t, "testdata/rooms.mjs", s.URL, how, parser)
 			})
 		}
 	}
@@ -29,7 +30,7 @@ func TestStockClientsResume(t *testing.T) {
 	for _, how := range transports {
 		t.Run(how, func(t *testing.T) {
 			s := serve(t, node.Config{Kinds: []actors.Behavior{labKind(actors.KindConfig{ResumeWithin: time.Minute, ResumeEvents: 20})}})
-			testenv.RunNode(t, "testdata/resume.mjs", s.url, how)
+			testenv.RunNode(t, "testdata/resume.mjs", s.URL, how)
 		})
 	}
 }
@@ -41,10 +42,10 @@ func TestStockClientsSurviveARestart(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			config := node.Config{Kinds: []actors.Behavior{labKind(actors.KindConfig{})}}
 			first := serve(t, config)
-			wait := testenv.StartNode(t, "testdata/restart.mjs", first.url, how)
-			waitFor(t, "three members", func() bool { return first.node.Stats().Members == 3 })
-			first.stop()
-			serveOn(t, config, strings.TrimPrefix(first.url, "http://"))
+			wait := testenv.StartNode(t, "testdata/restart.mjs", first.URL, how)
+			waitFor(t, "three members", func() bool { return first.Node.Stats().Members == 3 })
+			first.Stop()
+			loopback.Serve(t, loopback.Config{Node: config, Address: strings.TrimPrefix(first.URL, "http://")})
 			if err := wait(); err != nil {
 				t.Fatal(err)
 			}

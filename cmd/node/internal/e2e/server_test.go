@@ -1,75 +1,18 @@
 package e2e
 
 import (
-	"context"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
-	"github.com/parlor-rooms/parlor/transport"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 )
 
-// server is a node with its transport on a loopback port.
-type server struct {
-	node *node.Node
-	url  string
-	stop func() // idempotent; waits for the end of the node
-}
-
 // serve starts a node that ends with the test.
-func serve(t *testing.T, cfg node.Config) *server {
+func serve(t *testing.T, cfg node.Config) *loopback.Server {
 	t.Helper()
-	return serveOn(t, cfg, "127.0.0.1:0")
-}
-
-func serveOn(t *testing.T, cfg node.Config, address string) *server {
-	t.Helper()
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	n, err := node.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := transport.New(n, transport.Config{Logger: cfg.Logger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
-	web.Start()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }() // stop waits for it
-	s := &server{node: n, url: "http://" + l.Addr().String()}
-	stopped := false
-	s.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		within, done := context.WithTimeout(context.Background(), 20*time.Second)
-		defer done()
-		if err := h.Close(within); err != nil {
-			t.Errorf("transport: %v", err)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("node: %v", err)
-		}
-		web.CloseClientConnections()
-		web.Close()
-	}
-	t.Cleanup(s.stop)
-	return s
+	return loopback.Serve(t, loopback.Config{Node: cfg})
 }
 
 // transports are the three ways a stock client connects.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // crowd is members of some rooms, each of which says numbers and checks what
@@ -103,7 +104,7 @@ func (g *guest) live(ctx context.Context, entered chan<- struct{}) {
 			g.lost = append(g.lost, fmt.Sprintf("%s %s: %v", time.Now().Format("05.000"), g.servers[at], err))
 		}
 		g.mu.Unlock()
-		pause(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
+		testenv.Pause(ctx, 100*time.Millisecond+rand.N(200*time.Millisecond))
 	}
 }
 
@@ -181,7 +182,7 @@ func (g *guest) cut() {
 // talk says the next number until it is acknowledged, again and again.
 func (g *guest) talk(ctx context.Context, ns *transporttest.Namespace) {
 	for {
-		if !pause(ctx, g.crowd.every/2+rand.N(g.crowd.every)) {
+		if !testenv.Pause(ctx, g.crowd.every/2+rand.N(g.crowd.every)) {
 			return
 		}
 		g.mu.Lock()
@@ -198,7 +199,7 @@ func (g *guest) talk(ctx context.Context, ns *transporttest.Namespace) {
 			if err == nil && g.acknowledged(n, answer) {
 				break
 			}
-			if !pause(ctx, 100*time.Millisecond) {
+			if !testenv.Pause(ctx, 100*time.Millisecond) {
 				return
 			}
 		}
@@ -356,7 +357,7 @@ func (c *crowd) flows(within time.Duration) {
 			if time.Now().After(deadline) {
 				c.t.Fatalf("nothing flows after %v: %s", within, state)
 			}
-			pause(context.Background(), 20*time.Millisecond)
+			testenv.Pause(context.Background(), 20*time.Millisecond)
 		}
 	}
 }
@@ -399,16 +400,4 @@ func (c *crowd) disconnected() (count int, example string) {
 		g.mu.Unlock()
 	}
 	return count, example
-}
-
-// pause reports false if ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

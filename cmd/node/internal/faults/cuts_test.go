@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/cmd/node/internal/app"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // TestANodeThatIsCutOffFromRedisEnds, whether nothing of it arrives or only
@@ -49,7 +50,7 @@ func TestNodesThatAreCutOffFromEachOther(t *testing.T) {
 			for _, i := range nodes {
 				l.wires[i].cutLinks(true)
 			}
-			pause(context.Background(), cut)
+			testenv.Pause(context.Background(), cut)
 			for _, i := range nodes {
 				l.wires[i].cutLinks(false)
 			}

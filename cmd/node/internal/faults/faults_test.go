@@ -53,7 +53,7 @@ func TestANodeThatWasPausedEnds(t *testing.T) {
 	if err := paused.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	pause(context.Background(), 3*lease)
+	testenv.Pause(context.Background(), 3*lease)
 	if err := paused.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +76,9 @@ func TestRedisIsAway(t *testing.T) {
 	halls.flows(30 * time.Second)
 	lobbies.mark()
 	l.redis.Pause()
-	pause(context.Background(), outage/2)
+	testenv.Pause(context.Background(), outage/2)
 	lobbies.flows(30 * time.Second)
-	pause(context.Background(), outage/2)
+	testenv.Pause(context.Background(), outage/2)
 	lobbies.flows(30 * time.Second)
 	if n, example := lobbies.disconnected(); n > 0 {
 		t.Errorf("%d guests of rooms in memory lost their connection, as %s", n, example)
@@ -116,7 +116,7 @@ func TestRoomsStartWhileRedisIsAway(t *testing.T) {
 	if l.enters("/hall/kept") {
 		t.Error("a room that lasts has started")
 	}
-	pause(context.Background(), 2*lease)
+	testenv.Pause(context.Background(), 2*lease)
 	l.redis.Start()
 	l.owned(rooms, 30*time.Second)
 	lobbies.flows(30 * time.Second)
@@ -141,7 +141,7 @@ func TestRedisIsKilled(t *testing.T) {
 	c.flows(30 * time.Second)
 	c.mark()
 	l.redis.Kill()
-	pause(context.Background(), lease)
+	testenv.Pause(context.Background(), lease)
 	l.redis.Start()
 	c.flows(60 * time.Second)
 	c.report(l, "Redis killed")
@@ -285,13 +285,13 @@ func TestStockClientsWhileNodesRestartAndDie(t *testing.T) {
 	l := newLab(t, 3)
 	over := filepath.Join(t.TempDir(), "over")
 	wait := testenv.StartNode(t, "testdata/guests.mjs", l.balancer.URL(), strconv.Itoa(metronomes), over)
-	pause(t.Context(), 2*time.Second)
+	testenv.Pause(t.Context(), 2*time.Second)
 	for _, n := range l.nodes {
 		l.restart(n)
-		pause(t.Context(), time.Second)
+		testenv.Pause(t.Context(), time.Second)
 	}
 	l.nodes[1].Kill()
-	pause(t.Context(), lease)
+	testenv.Pause(t.Context(), lease)
 	if err := os.WriteFile(over, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -221,7 +221,7 @@ func (l *lab) exactMembers(c *crowd, within time.Duration) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("after %v %s", within, wrong)
 		}
-		pause(context.Background(), 200*time.Millisecond)
+		testenv.Pause(context.Background(), 200*time.Millisecond)
 	}
 }
 
@@ -231,7 +231,7 @@ func (l *lab) members(room string) []string {
 	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 	defer cancel()
 	client, err := transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
-	for err != nil && pause(ctx, 50*time.Millisecond) { // it may have met a node that just died
+	for err != nil && testenv.Pause(ctx, 50*time.Millisecond) { // it may have met a node that just died
 		client, err = transporttest.Dial(ctx, l.balancer.URL(), transporttest.Options{})
 	}
 	if err != nil {
@@ -296,7 +296,7 @@ func (l *lab) owned(want int, within time.Duration) {
 
 func (l *lab) eventually(what string, within time.Duration, ok func() bool) {
 	l.t.Helper()
-	for deadline := time.Now().Add(within); !ok(); pause(context.Background(), 20*time.Millisecond) {
+	for deadline := time.Now().Add(within); !ok(); testenv.Pause(context.Background(), 20*time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("after %v %s", within, what)
 		}

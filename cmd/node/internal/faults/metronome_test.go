@@ -10,6 +10,7 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // beat is the time between two messages of a metronome.
@@ -135,7 +136,7 @@ func (a *audience) goOn(but ...string) {
 			if time.Now().After(deadline) {
 				a.t.Fatalf("a listener at %s hears no more beats: %d", l.server, l.heard())
 			}
-			pause(a.t.Context(), beat)
+			testenv.Pause(a.t.Context(), beat)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func newNews() *news {
 // tell emits until ctx ends.
 func tell(ctx context.Context, g *news) {
 	life := rand.Text()[:6]
-	for n := 0; pause(ctx, newsEvery); {
+	for n := 0; testenv.Pause(ctx, newsEvery); {
 		room := item{life + " in the room", n + 1}
 		if g.To("readers").Emit("item", room) != nil {
 			continue // the node does not run yet
@@ -48,7 +48,7 @@ func restartAll(t *testing.T, l *lab) {
 	t.Helper()
 	for _, n := range l.nodes {
 		l.restart(n)
-		pause(t.Context(), time.Second)
+		testenv.Pause(t.Context(), time.Second)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestStockClientsOfAGatewayRecoverWhileNodesRestart(t *testing.T) {
 func TestStockClientsOfAGatewayAreToldWhenTheirNodeDies(t *testing.T) {
 	watchNews(t, "told", func(t *testing.T, l *lab) {
 		l.nodes[1].Kill()
-		pause(t.Context(), 3*lease)
+		testenv.Pause(t.Context(), 3*lease)
 	})
 }
 
@@ -77,9 +77,9 @@ func watchNews(t *testing.T, want string, fault func(*testing.T, *lab)) {
 	}
 	over := filepath.Join(t.TempDir(), "over")
 	wait := testenv.StartNode(t, "testdata/readers.mjs", l.balancer.URL(), strconv.Itoa(6), over, want)
-	pause(t.Context(), 3*time.Second)
+	testenv.Pause(t.Context(), 3*time.Second)
 	fault(t, l)
-	pause(t.Context(), lease)
+	testenv.Pause(t.Context(), lease)
 	if err := os.WriteFile(over, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

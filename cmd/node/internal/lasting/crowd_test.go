@@ -11,6 +11,7 @@ import (
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
 	"github.com/parlor-rooms/parlor/transport/jwtauth"
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // Who the tokens of the scribes are from.
@@ -158,7 +159,7 @@ func (c *crowd) finish() map[string][]line {
 				c.t.Fatalf("not told of line %d after %v: %s", last, patience, s.status())
 			default:
 			}
-			pause(context.Background(), 20*time.Millisecond)
+			testenv.Pause(context.Background(), 20*time.Millisecond)
 		}
 	}
 	return held
@@ -191,7 +192,7 @@ func read(t *testing.T, url, room string) (lines []line) {
 		if len(page) < pageLines {
 			return lines
 		}
-		pause(ctx, 10*time.Millisecond)
+		testenv.Pause(ctx, 10*time.Millisecond)
 	}
 }
 

@@ -46,7 +46,7 @@ func killServer(t *testing.T, times int, server *fleet.Node) {
 		server.Kill()
 		for ; killed < times-1 && rnd.IntN(4) == 0; killed++ {
 			launch(t, server)
-			pause(t.Context(), time.Duration(rnd.Int64N(int64(startTime))))
+			testenv.Pause(t.Context(), time.Duration(rnd.Int64N(int64(startTime))))
 			server.Kill()
 		}
 		start(t, server)
@@ -73,7 +73,7 @@ func stand(t *testing.T, server *fleet.Node, d time.Duration) {
 	if err := server.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	pause(t.Context(), d)
+	testenv.Pause(t.Context(), d)
 	if err := server.Resume(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math"
 	"math/rand/v2"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +18,7 @@ import (
 	"github.com/parlor-rooms/parlor/actors/store/memory"
 	"github.com/parlor-rooms/parlor/actors/store/storetest"
 	"github.com/parlor-rooms/parlor/cmd/node/internal/fleet"
-	"github.com/parlor-rooms/parlor/transport"
+	"github.com/parlor-rooms/parlor/cmd/node/internal/loopback"
 	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
@@ -39,35 +37,9 @@ func (byName) Authenticate(_ context.Context, r *actors.AuthRequest) (actors.Ide
 // returns where. It takes every other node for dead.
 func serveOver(t *testing.T, store actors.Store) string {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	n, err := node.New(node.Config{
-		Kinds: []actors.Behavior{ledgerKind("")}, Authenticator: byName{}, Store: store, Limits: node.NoLimits(), Logger: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := transport.New(n, transport.Config{Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(h)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }() // the cleanup waits for it
-	t.Cleanup(func() {
-		within, done := context.WithTimeout(context.Background(), 20*time.Second)
-		defer done()
-		if err := h.Close(within); err != nil {
-			t.Errorf("transport: %v", err)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("node: %v", err)
-		}
-		web.CloseClientConnections()
-		web.Close()
-	})
-	return web.URL
+	return loopback.Serve(t, loopback.Config{Node: node.Config{
+		Kinds: []actors.Behavior{ledgerKind("")}, Authenticator: byName{}, Store: store, Limits: node.NoLimits(),
+	}}).URL
 }
 
 // testify has witnesses ask servers, and returns what they noted: a last look

@@ -63,15 +63,3 @@ func drawSeed(t *testing.T) uint64 {
 	t.Logf("seed %d; again with -args -seed %[1]d", seed)
 	return seed
 }
-
-// pause reports false if ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

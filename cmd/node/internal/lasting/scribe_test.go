@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // How a scribe behaves.
@@ -73,7 +74,7 @@ func (s *scribe) problem(format string, args ...any) {
 func (s *scribe) live(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.visit(ctx)
-		pause(ctx, 20*time.Millisecond+time.Duration(s.drops.Int64N(int64(40*time.Millisecond))))
+		testenv.Pause(ctx, 20*time.Millisecond+time.Duration(s.drops.Int64N(int64(40*time.Millisecond))))
 	}
 }
 
@@ -135,7 +136,7 @@ func (s *scribe) admitted(pid string) {
 // write writes lines until the connection ends, or enough is closed and the
 // last one was acknowledged.
 func (s *scribe) write(ctx context.Context, ns *transporttest.Namespace) {
-	for pause(ctx, everyLine+rand.N(everyLine)) {
+	for testenv.Pause(ctx, everyLine+rand.N(everyLine)) {
 		n, ok := s.next()
 		if !ok {
 			return

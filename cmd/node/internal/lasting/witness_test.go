@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parlor-rooms/parlor/transport/transporttest"
+	"github.com/parlor-rooms/parlor/transport/transporttest/testenv"
 )
 
 // witness is one client of a ledger that asks one thing after the other, loses
@@ -39,7 +40,7 @@ var (
 func (w *witness) live(ctx context.Context, ops int) error {
 	defer w.drop()
 	for range ops {
-		pause(ctx, time.Duration(w.rnd.Int64N(int64(w.pace)+1)))
+		testenv.Pause(ctx, time.Duration(w.rnd.Int64N(int64(w.pace)+1)))
 		in := asked{room: w.room}
 		if w.rnd.IntN(3) > 0 {
 			in.write, in.line = true, line{fmt.Sprint("w", w.id), w.n}
@@ -74,7 +75,7 @@ func (w *witness) ask(ctx context.Context, in asked, withID bool) error {
 		case !errors.Is(err, errLost) && !errors.Is(err, errRefused):
 			return err
 		}
-		pause(ctx, time.Duration(w.rnd.Int64N(int64(5*time.Millisecond))))
+		testenv.Pause(ctx, time.Duration(w.rnd.Int64N(int64(5*time.Millisecond))))
 	}
 	return ctx.Err()
 }
@@ -157,7 +158,7 @@ func (w *witness) enter(ctx context.Context, server string, auth map[string]stri
 		Skip: func(m []byte) bool { return len(m) > 0 && m[0] == '2' }, // events: they are the scribes' affair
 	})
 	if err != nil {
-		pause(ctx, 10*time.Millisecond)
+		testenv.Pause(ctx, 10*time.Millisecond)
 		return nil
 	}
 	ns, err := client.Connect(dial, w.room, auth)
@@ -170,7 +171,7 @@ func (w *witness) enter(ctx context.Context, server string, auth map[string]stri
 	if errors.As(err, &refused) && !mayRetry(refused.Code()) {
 		return err
 	}
-	pause(ctx, 10*time.Millisecond)
+	testenv.Pause(ctx, 10*time.Millisecond)
 	return nil
 }
 
