@@ -75,7 +75,8 @@ func startFan(n *Node) *fan {
 			}
 		},
 		Arrived: n.arrivedClient, Handed: n.handed, Forward: n.forwardGate,
-		Gone: n.wasPeer,
+		Drained: func(d gatefan.Drained) { n.send(f.pid, d) },
+		Gone:    n.wasPeer,
 	})
 	f.pid = n.spawn(func() actor.Actor { return f })
 	return f
@@ -102,6 +103,8 @@ func (a *fan) Receive(ctx actor.Context) {
 		return
 	case fanout.Drained:
 		a.machine.Drained(msg)
+	case gatefan.Drained:
+		a.gate.Drained(msg)
 	case trimHistory:
 		a.gate.Trim()
 		return

@@ -96,7 +96,7 @@ func (m *Machine) sendTo(namespace string, c *client, e *wire.GateEmit) bool {
 // with upstream.
 func (m *Machine) sequenced(namespace string, c *client, e *wire.GateEmit) *actors.Packet {
 	if e.Volatile {
-		if c.state == away {
+		if c.state == away || c.history.next != 0 { // its offset would pass over what it is yet to be sent
 			m.count.volatileDropped.Add(1)
 			return nil
 		}
@@ -108,5 +108,8 @@ func (m *Machine) sequenced(namespace string, c *client, e *wire.GateEmit) *acto
 	c.history.seq++
 	p := e.For(namespace, rawjson.AppendElement(e.Data.JSON, c.offset()))
 	c.history.keep(p)
+	if c.history.next != 0 {
+		return nil
+	}
 	return p
 }

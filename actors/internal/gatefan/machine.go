@@ -30,6 +30,9 @@ type Config struct {
 	Handed func(client string, s *wire.Session)
 	// Forward passes an event on to a client that has moved to another node.
 	Forward func(node, namespace string, e wire.GateEmit)
+	// Drained brings d to the machine's Drained. Sockets call it from any
+	// goroutine, also from within a method of the machine.
+	Drained func(d Drained)
 	// Gone reports whether a node was there and is lost.
 	Gone func(node string) bool
 	// Generation marks this life of the shard in offsets: [A-Za-z0-9_-]+.
@@ -281,6 +284,7 @@ func (m *Machine) forget(namespace string, s *space, c *client) {
 		s.exit(c, c.rooms[len(c.rooms)-1].room)
 	}
 	delete(s.clients, c.id)
+	c.socket = nil // it may be about to drain
 	m.stay(c.id)
 	m.count.clients.Add(-1)
 	if len(s.clients) == 0 {

@@ -200,11 +200,11 @@ func (m *Machine) install(c *client, namespace string, i wire.GateInstall) {
 		p := &actors.Packet{Type: actors.PacketEvent, Namespace: namespace, Data: e.JSON, Attachments: e.Attachments}
 		c.history.seq++
 		c.history.keep(p)
-		m.push(c, p)
 	}
 	for _, e := range held {
 		m.sendTo(namespace, c, e)
 	}
+	m.catchUp(c)
 }
 
 // receive takes what the earlier node knew.
@@ -212,7 +212,7 @@ func (c *client) receive(i wire.GateInstall) {
 	s := i.Session
 	c.generation, c.before = s.Generation, s.Heard
 	first := s.Seq - uint64(len(s.Events))
-	c.history = history{seq: first, floor: first, maxEvents: i.RecoverEvents, maxBytes: i.RecoverBytes}
+	c.history = history{seq: first, floor: first, maxEvents: i.RecoverEvents, maxBytes: i.RecoverBytes, next: first + 1}
 	for _, ids := range s.Seen {
 		c.seen = append(c.seen, unpackSeen(ids))
 	}

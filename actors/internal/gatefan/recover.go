@@ -18,14 +18,21 @@ type history struct {
 	bytes     int
 	maxEvents int
 	maxBytes  int
+	next      uint64 // the first that the client is yet to be sent once more; zero if there is none
 }
 
-// keep remembers p as the event of the present sequence number.
+// keep remembers p as the event of the present sequence number. While the client
+// is yet to be sent some, twice as much is kept: what it is sent is not to be
+// lost to what comes meanwhile.
 func (h *history) keep(p *actors.Packet) {
 	h.kept = append(h.kept, p)
 	h.bytes += size(p)
+	events, bytes := h.maxEvents, h.maxBytes
+	if h.next != 0 {
+		events, bytes = 2*events, 2*bytes
+	}
 	drop := 0
-	for drop < len(h.kept) && (len(h.kept)-drop > h.maxEvents || h.bytes > h.maxBytes) {
+	for drop < len(h.kept) && (len(h.kept)-drop > events || h.bytes > bytes) {
 		h.bytes -= size(h.kept[drop])
 		h.kept[drop] = nil
 		drop++
@@ -117,7 +124,7 @@ func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
 		return
 	}
 	seq, ok := c.parseOffset(r.Offset)
-	missed, whole := c.history.since(seq)
+	_, whole := c.history.since(seq)
 	socket, connected := m.cfg.Socket(r.Conn.ID)
 	if !ok || !whole || !connected {
 		m.cfg.Resumed(r.Client, false)
@@ -129,7 +136,59 @@ func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
 	c.state, c.socket = live, socket
 	m.cfg.Resumed(r.Client, true) // first, so that its hooks are under way when the client knows
 	m.push(c, &actors.Packet{Type: actors.PacketConnect, Namespace: namespace, Data: r.Answer})
-	for _, p := range missed {
-		m.push(c, p)
+	c.history.next = seq + 1
+	m.catchUp(c)
+}
+
+// A client that comes back is sent so much of what it missed at once, and more
+// when its socket has taken that: an outbox holds less than it may have missed.
+const (
+	replayMost  = 128 // events
+	replayBytes = 128 << 10
+)
+
+// Drained says that the socket of a client has taken what it was sent of what the
+// client missed. It goes from Config.Drained to Machine.Drained.
+type Drained struct {
+	client *client
+	socket actors.Socket
+}
+
+// Drained sends the client more.
+func (m *Machine) Drained(d Drained) {
+	if d.client.socket == d.socket {
+		m.catchUp(d.client)
+	}
+}
+
+// catchUp sends a client what it is yet to be sent of what it missed, as far as
+// its socket takes it. What is emitted to it meanwhile waits behind that; if too
+// much does, the client is cut off.
+func (m *Machine) catchUp(c *client) {
+	events, bytes := 0, 0
+	for h := &c.history; h.next != 0 && c.socket != nil; h.next++ {
+		missed, whole := h.since(h.next - 1)
+		if !whole {
+			m.count.tooSlow.Add(1)
+			c.socket.Close(actors.ReasonTooSlow)
+			c.socket, h.next = nil, 0
+			return
+		}
+		if len(missed) == 0 {
+			h.next = 0
+			return
+		}
+		if n := size(missed[0]); events == replayMost || events > 0 && bytes+n > replayBytes {
+			c.socket.Flush()
+			if c.socket.Lagging() {
+				d := Drained{c, c.socket}
+				c.socket.WhenDrained(func() { m.cfg.Drained(d) })
+				return
+			}
+			events, bytes = 0, 0
+		}
+		m.push(c, missed[0])
+		events++
+		bytes += size(missed[0])
 	}
 }

@@ -18,18 +18,38 @@ type socket struct {
 	pushed  []*actors.Packet
 	limit   int // of packets that were pushed and not flushed; 0: none
 	lagging bool
+	polls   bool // takes what was flushed with a GET only
+	drained []func()
 	closed  actors.LeaveReason
 }
 
-func (s *socket) SID() string        { return "sid" }
-func (s *socket) Lagging() bool      { return s.lagging }
-func (s *socket) WhenDrained(func()) {}
+func (s *socket) SID() string          { return "sid" }
+func (s *socket) Lagging() bool        { return s.lagging || s.polls && len(s.pushed) > 0 }
+func (s *socket) WhenDrained(f func()) { s.drained = append(s.drained, f) }
 func (s *socket) Close(why actors.LeaveReason) {
 	if s.closed == "" {
 		s.closed = why
 	}
 }
-func (s *socket) Flush() { s.got, s.pushed = append(s.got, s.pushed...), nil }
+func (s *socket) Flush() {
+	if !s.polls {
+		s.got, s.pushed = append(s.got, s.pushed...), nil
+	}
+}
+
+// get takes what waits, and reports whether there was any.
+func (s *socket) get() bool {
+	if len(s.pushed) == 0 {
+		return false
+	}
+	s.got, s.pushed = append(s.got, s.pushed...), nil
+	drained := s.drained
+	s.drained = nil
+	for _, f := range drained {
+		f()
+	}
+	return true
+}
 func (s *socket) Push(p *actors.Packet) error {
 	switch {
 	case s.closed != "":
@@ -63,6 +83,7 @@ type lab struct {
 	handed    map[string]*wire.Session
 	forwarded []string
 	gone      map[string]bool
+	posted    []Drained
 }
 
 func newLab(t tester) *lab {
@@ -78,6 +99,7 @@ func newLab(t tester) *lab {
 		Arrived:    func(client string, heard []wire.Heard) { l.arrived[client] = heard },
 		Handed:     func(client string, s *wire.Session) { l.handed[client] = s },
 		Forward:    func(node, _ string, _ wire.GateEmit) { l.forwarded = append(l.forwarded, node) },
+		Drained:    func(d Drained) { l.posted = append(l.posted, d) },
 		Gone:       func(node string) bool { return l.gone[node] },
 		Generation: "gen",
 	})
