@@ -106,9 +106,6 @@ func TestWhatIsTooMuchToBeHeldForARoomIsAnnounced(t *testing.T) {
 			f, clients := lostRoom(t)
 			other := &roamer{f: f, user: "ada"}
 			other.open(1)
-			if err := f.gates[2].To("y").Emit("news", "held"); err != nil {
-				t.Fatal(err)
-			}
 			clients[1].drop(1, true)
 			for i := 0; i <= node.HeldMost && i*len(text) < node.HeldBytes; i++ {
 				if why := clients[0].reason(); why != "" {

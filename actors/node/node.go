@@ -326,8 +326,8 @@ func (n *Node) send(to *actor.PID, msg any) { n.system.Root.Send(to, msg) }
 // Run blocks until ctx ends and then stops the node: no new connections, rooms
 // run their hook Closing, sockets are closed with ReasonShutdown so that
 // clients reconnect elsewhere. Where there are other nodes, gateways' clients
-// that may recover are kept for 5 s after they lost their connection, or half
-// of Config.DrainTimeout if that is less, for the others to take. It returns
+// that may recover are kept for 7 s after they lost their connection, or three
+// quarters of Config.DrainTimeout if that is less, for the others to take. It returns
 // once no goroutine of the node is left, or with an error after
 // Config.DrainTimeout. If the node is expelled
 // from its cluster it stops by itself, soon, with an error that wraps ErrExpelled.
@@ -356,16 +356,17 @@ func (n *Node) expel(why error) {
 }
 
 // partFor is how long a gateway's client that may recover is kept by a node
-// that stops, since it lost its connection. A stock client is back on another
-// node after 1.5 s at the most, and if it was refused after 3 s more.
-const partFor = 5 * time.Second
+// that stops within a time, since it lost its connection. A stock client comes
+// back after 1.5 s at the most, and if it was refused, as by this very node
+// behind a balancer that does not know yet, after 3 s more; then it connects.
+func partFor(within time.Duration) time.Duration { return min(7*time.Second, within*3/4) }
 
 // stop waits for rooms and connections within a time, and for the cluster to be
 // told within another.
 func (n *Node) stop(within, words time.Duration, expelled bool) error {
 	if n.clustered() && len(n.others()) > 0 && !expelled {
 		n.cfg.Cluster.Drain() // the rooms of those who are taken wake elsewhere
-		n.parting.Store(int64(min(partFor, within/2)))
+		n.parting.Store(int64(partFor(within)))
 	}
 	n.stopping.Store(true)
 	for _, d := range n.shards {
