@@ -16,6 +16,14 @@ import (
 // on. It returns an error for anything else, and for an error whose Data
 // cannot be JSON.
 func Marshal(msg any) ([]byte, error) {
+	if b, ok := frequent(msg); ok {
+		return b, nil
+	}
+	return marshal(msg)
+}
+
+// marshal encodes any message, by way of linkpb.
+func marshal(msg any) ([]byte, error) {
 	m := &pb.Message{}
 	switch msg := msg.(type) {
 	case *wire.Join:
@@ -113,6 +121,14 @@ func marshalRest(m *pb.Message, msg any) error {
 // data is, it does not panic; an error says that it is not a message, or one
 // that this version does not know.
 func Unmarshal(data []byte) (any, error) {
+	if msg := frequentOf(data); msg != nil {
+		return msg, nil
+	}
+	return unmarshal(data)
+}
+
+// unmarshal decodes any message, by way of linkpb.
+func unmarshal(data []byte) (any, error) {
 	var m pb.Message
 	if err := proto.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("codec: %w", err)
