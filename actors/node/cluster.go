@@ -147,8 +147,9 @@ type LinkLimits struct {
 	// The defaults are 250 ms and 15 s.
 	ResendAfter, GiveUpAfter time.Duration
 	// Linger is how long after a batch to a node the next one may be, so that
-	// what is sent meanwhile travels in it; on an idle link nothing waits. The
-	// default is 1 ms; below zero nothing ever waits.
+	// what is sent meanwhile travels in it. Nothing waits where fewer than
+	// three messages are sent in such a time. The default is 4 ms; below zero
+	// nothing ever waits.
 	Linger time.Duration
 }
 

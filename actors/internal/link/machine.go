@@ -63,9 +63,10 @@ type Limits struct {
 	Batch int
 
 	// Linger is how long after a batch the next one may be, so that what is sent
-	// meanwhile travels in it: a batch costs far more than a message. On an idle
-	// link nothing waits, nor do resends, acknowledgements that are due and more
-	// than 64 frames. The default is 1 ms; below zero nothing lingers.
+	// meanwhile travels in it: a batch costs far more than a message. Nothing
+	// waits where little would travel with it, that is fewer than three messages
+	// are sent in such a time, nor do resends, acknowledgements that are due and
+	// more than 64 frames. The default is 4 ms; below zero nothing lingers.
 	Linger time.Duration
 
 	// AckAfter is how long an acknowledgement may wait for something to travel
@@ -99,7 +100,7 @@ func (l Limits) Complete() Limits {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&l.AckAfter, 10 * time.Millisecond}, {&l.Linger, time.Millisecond}, {&l.ResendAfter, 250 * time.Millisecond}, {&l.GiveUpAfter, 15 * time.Second}} {
+	}{{&l.AckAfter, 10 * time.Millisecond}, {&l.Linger, 4 * time.Millisecond}, {&l.ResendAfter, 250 * time.Millisecond}, {&l.GiveUpAfter, 15 * time.Second}} {
 		if *d.field == 0 || *d.field < 0 && d.field != &l.Linger {
 			*d.field = d.value
 		}
@@ -155,6 +156,7 @@ type Machine struct {
 	out     [lanes]sender
 	in      [lanes]receiver
 
+	traffic  traffic
 	lastAt   time.Time // when the last batch went out
 	lingerAt time.Time // until when frames wait to go out together; zero if none do
 
@@ -223,6 +225,7 @@ func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte)
 	if len(s.frames) == 0 {
 		s.progress, s.asked = now, now
 	}
+	m.traffic.count(now, m.limits.Linger)
 	for {
 		chunk := msg[:min(len(msg), m.limits.Chunk)]
 		msg = msg[len(chunk):]
@@ -265,7 +268,7 @@ const lingerFrames = 64
 func (m *Machine) lingers(now time.Time) bool {
 	m.lingerAt = time.Time{}
 	until := m.lastAt.Add(m.limits.Linger)
-	if !until.After(now) || m.ask || m.ackDue(now) {
+	if !until.After(now) || m.ask || m.ackDue(now) || !m.traffic.busy() {
 		return false
 	}
 	waiting := 0

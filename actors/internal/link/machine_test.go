@@ -115,28 +115,72 @@ func TestABusyLinkSendsOneBatchPerLinger(t *testing.T) {
 			t.Fatalf("%s: %d batches went out, want %d", when, got, want)
 		}
 	}
-	say(0)
-	batches(1, "the first message")
-	for i := range 10 {
+	for i := range 11 {
 		say(time.Duration(i) * 100 * time.Microsecond)
 	}
-	batches(1, "ten more within the time")
-	if at := a.NextWake(); !at.Equal(start.Add(linger)) {
-		t.Fatalf("the rest is due at %v after the first, want %v", at.Sub(start), linger)
+	batches(2, "eleven messages within the time, of which two did not show that there would be more")
+	last := start.Add(100 * time.Microsecond)
+	if at := a.NextWake(); !at.Equal(last.Add(linger)) {
+		t.Fatalf("the rest is due at %v after the last batch, want %v", at.Sub(last), linger)
 	}
-	a.Wake(start.Add(linger))
-	batches(2, "after the time")
-	carry(t, start.Add(linger), a, b)
+	a.Wake(last.Add(linger))
+	batches(3, "after the time")
+	carry(t, last.Add(linger), a, b)
 	if got := len(b.came[link.Data]); got != 11 {
 		t.Fatalf("%d of 11 messages arrived", got)
 	}
-	say(3 * linger)
+	say(6 * linger)
 	batches(1, "a message after silence")
 	for range 200 {
-		say(3 * linger)
+		say(6 * linger)
 	}
-	if got := len(a.sent); got < 3 || got > 5 {
-		t.Fatalf("200 messages at once made %d batches more, want one per 65", got-1)
+	if got := len(a.sent); got < 4 || got > 6 {
+		t.Fatalf("200 messages at once made %d batches more, want two and one per 65", got-1)
+	}
+}
+
+// TestALinkWaitsOnlyWhileItGathers: messages that come one by one, however long
+// they do, wait for nothing; those that come many at a time do as long as they
+// come.
+func TestALinkWaitsOnlyWhileItGathers(t *testing.T) {
+	const linger = 4 * time.Millisecond
+	a, b := pair(link.Limits{Linger: linger, AckAfter: time.Second})
+	now := start
+	say := func() (waits bool) {
+		t.Helper()
+		if err := a.Send(now, link.Data, actors.Reliable, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		a.Flush(now)
+		waits = len(a.sent) == 0
+		carry(t, now, a, b)
+		return waits
+	}
+	for range 100 { // two in the time of Linger, at the most
+		if say() {
+			t.Fatalf("a message waits %v after the first", now.Sub(start))
+		}
+		now = now.Add(linger/2 + 1)
+	}
+	for range 3 { // one by one again after each burst
+		waited := 0
+		for range 100 {
+			if now = now.Add(linger / 8); say() {
+				waited++
+			}
+			a.Wake(now)
+			carry(t, now, a, b)
+		}
+		if waited < 80 {
+			t.Fatalf("%d of 100 messages waited while eight came in the time", waited)
+		}
+		now = now.Add(2 * linger)
+		for range 10 {
+			if say() {
+				t.Fatal("a message waits that comes alone")
+			}
+			now = now.Add(linger)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ type Links struct {
 	Queue       int           `key:"queue" default:"67108864" min:"1048576" max:"1073741824" doc:"Bytes that wait. Beyond it everything under way is given up, and members whose room is on the other side come back to it."`
 	Volatile    int           `key:"volatile" default:"1048576" min:"65536" max:"1073741824" doc:"Bytes that wait ahead of a volatile event; behind more it is dropped."`
 	Message     int           `key:"message" default:"33554432" min:"1048576" max:"1073741824" doc:"Bytes of one message; a longer one is lost, and the log says so. More than transport.max_payload."`
-	Linger      time.Duration `key:"linger" default:"1ms" min:"0s" max:"100ms" doc:"How long after a batch the next one waits for more to travel with. On an idle link nothing waits; with 0 nothing ever does."`
+	Linger      time.Duration `key:"linger" default:"4ms" min:"0s" max:"100ms" doc:"How long after a batch the next one waits for more to travel with. Where fewer than three messages come in that time nothing waits; with 0 nothing ever does."`
 	ResendAfter time.Duration `key:"resend_after" default:"250ms" min:"10ms" max:"10s" doc:"How long the other node may be silent before it is asked what has arrived."`
 	GiveUpAfter time.Duration `key:"give_up_after" default:"15s" min:"1s" max:"10m" doc:"How long nothing may get through before everything under way is given up."`
 }
