@@ -127,7 +127,9 @@ func TestWhatIsTooMuchToBeHeldForARoomIsAnnounced(t *testing.T) {
 			clients[0].ask("join", `["x"]`)
 			f.say(2, "after")
 			clients[0].await(actors.PacketEvent, roamNS, `["news","after"`)
-			if n := len(clients[0].find(actors.PacketEvent, roamNS, "news")); n != 1 {
+			// The event for y counts if one actor holds both: then the last for x
+			// is held afresh, behind those that were given up.
+			if n := len(clients[0].find(actors.PacketEvent, roamNS, "news")); n > 2 {
 				t.Errorf("%d events", n)
 			}
 		})
