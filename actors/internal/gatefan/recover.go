@@ -143,8 +143,8 @@ func (m *Machine) resume(c *client, namespace string, r wire.GateResume) {
 // A client that comes back is sent so much of what it missed at once, and more
 // when its socket has taken that: an outbox holds less than it may have missed.
 const (
-	replayMost  = 128 // events
-	replayBytes = 128 << 10
+	replayMost  = 512 // events: of a client that polls, half of what its outbox takes for each GET
+	replayBytes = 512 << 10
 )
 
 // Drained says that the socket of a client has taken what it was sent of what the

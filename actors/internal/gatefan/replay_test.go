@@ -11,7 +11,7 @@ import (
 
 const (
 	missedMost = 3_000 // events that are kept
-	outbox     = 200   // packets that the socket holds
+	outbox     = 600   // packets that the socket holds
 )
 
 // late is a client that has missed so many events, and comes back on a socket
@@ -56,8 +56,8 @@ func TestAClientMayHaveMissedMoreThanItsOutboxHolds(t *testing.T) {
 	l, s := late(t, missedMost)
 	n := missedMost
 	l.takeAll(s, func() {
-		for range 200 { // at first more than it was sent
-			if n < missedMost+400 {
+		for range 700 { // at first more than it was sent
+			if n < missedMost+1400 {
 				n++
 				volatile := everyone("volatile")
 				volatile.Volatile = true
@@ -111,7 +111,7 @@ func TestAClientThatTakesNothingOfWhatItMissedIsTold(t *testing.T) {
 // TestWhatAClientMissedEndsWithItsSocketAndItsStay: what is left is not sent to
 // another socket than asked for it, nor after the client was sent away.
 func TestWhatAClientMissedEndsWithItsSocketAndItsStay(t *testing.T) {
-	l, s := late(t, 500)
+	l, s := late(t, 1500)
 	s.get()
 	stale := l.posted
 	again := &socket{polls: true, limit: outbox}
@@ -125,11 +125,11 @@ func TestWhatAClientMissedEndsWithItsSocketAndItsStay(t *testing.T) {
 		t.Errorf("%d packets wait, and then %d; closed %q", waits, now, again.closed)
 	}
 	l.takeAll(again, func() {})
-	if all := again.events(); all[len(all)-1] != "e500" {
+	if all := again.events(); all[len(all)-1] != "e1500" {
 		t.Errorf("the last it is sent is %s", all[len(all)-1])
 	}
 
-	l, s = late(t, 500)
+	l, s = late(t, 1500)
 	s.get()
 	l.tell(wire.GateDetach{Client: "a", Disconnect: true})
 	l.takeAll(s, func() {})
