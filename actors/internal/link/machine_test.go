@@ -179,7 +179,7 @@ func TestALinkWaitsOnlyWhileItGathers(t *testing.T) {
 			if say() {
 				t.Fatal("a message waits that comes alone")
 			}
-			now = now.Add(linger)
+			now = now.Add(linger/2 + 1)
 		}
 	}
 }
