@@ -75,9 +75,18 @@ func watchNews(t *testing.T, want string, fault func(*testing.T, *lab)) {
 	for range 3 {
 		l.add()
 	}
-	over := filepath.Join(t.TempDir(), "over")
-	wait := testenv.StartNode(t, "testdata/readers.mjs", l.balancer.URL(), strconv.Itoa(6), over, want)
-	testenv.Pause(t.Context(), 3*time.Second)
+	dir := t.TempDir()
+	here, over := filepath.Join(dir, "here"), filepath.Join(dir, "over")
+	wait := testenv.StartNode(t, "testdata/readers.mjs", l.balancer.URL(), strconv.Itoa(6), here, over, want)
+	for begun := time.Now(); ; testenv.Pause(t.Context(), 50*time.Millisecond) {
+		if _, err := os.Stat(here); err == nil {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatal("not all readers hear something")
+		}
+	}
+	testenv.Pause(t.Context(), time.Second) // what is recovered begins with more than one event
 	fault(t, l)
 	testenv.Pause(t.Context(), lease)
 	if err := os.WriteFile(over, nil, 0o600); err != nil {
