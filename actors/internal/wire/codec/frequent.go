@@ -20,18 +20,19 @@ import (
 const (
 	messageEvent, messageCredit, messageDeliver, messageDelivered = 2, 8, 10, 11
 
+	roomField               = 1 // in every message
 	roomKind, roomID        = 1, 2
 	connNode, connID        = 1, 2
 	rawJSON, rawAttachments = 1, 2
 
-	eventRoom, eventConn, eventMember, eventLink, eventID, eventHasID, eventData, eventTrace = 1, 2, 3, 4, 5, 6, 7, 8
+	eventConn, eventMember, eventLink, eventID, eventHasID, eventData, eventTrace = 2, 3, 4, 5, 6, 7, 8
 
-	creditRoom, creditConn, creditMember, creditLink, creditEpoch = 1, 2, 3, 4, 5
+	creditConn, creditMember, creditLink, creditEpoch = 2, 3, 4, 5
 
-	deliveredRoom, deliveredEpoch, deliveredNode, deliveredUnheard = 1, 2, 3, 4
+	deliveredEpoch, deliveredNode, deliveredUnheard = 2, 3, 4
 
-	deliverRoom, deliverNamespace, deliverEpoch, deliverItems, deliverConfirm = 1, 2, 3, 4, 5
-	deliverTrace, deliverFrom, deliverLinks, deliverAdopts, deliverYields     = 6, 7, 9, 10, 11
+	deliverNamespace, deliverEpoch, deliverItems, deliverConfirm          = 2, 3, 4, 5
+	deliverTrace, deliverFrom, deliverLinks, deliverAdopts, deliverYields = 6, 7, 9, 10, 11
 
 	itemEmit, itemReply, itemSync = 2, 3, 5
 
@@ -75,7 +76,7 @@ func buffer(size int) []byte { return make([]byte, 0, 192+size) }
 
 func appendCredit(b []byte, c *wire.Credit) []byte {
 	b, at := begin(b, messageCredit)
-	b = appendRoom(b, creditRoom, c.Room)
+	b = appendRoom(b, c.Room)
 	b = appendConn(b, creditConn, c.Conn)
 	b = appendText(b, creditMember, c.Member)
 	b = appendUint(b, creditLink, c.Link)
@@ -84,7 +85,7 @@ func appendCredit(b []byte, c *wire.Credit) []byte {
 
 func appendDelivered(b []byte, d *wire.Delivered) []byte {
 	b, at := begin(b, messageDelivered)
-	b = appendRoom(b, deliveredRoom, d.Room)
+	b = appendRoom(b, d.Room)
 	b = appendUint(b, deliveredEpoch, d.Epoch)
 	b = appendText(b, deliveredNode, d.Node)
 	return end(appendBool(b, deliveredUnheard, d.Unheard), at)
@@ -92,7 +93,7 @@ func appendDelivered(b []byte, d *wire.Delivered) []byte {
 
 func appendEvent(b []byte, e *wire.Event) []byte {
 	b, at := begin(b, messageEvent)
-	b = appendRoom(b, eventRoom, e.Room)
+	b = appendRoom(b, e.Room)
 	b = appendConn(b, eventConn, e.Conn)
 	b = appendText(b, eventMember, e.Member)
 	b = appendUint(b, eventLink, e.Link)
@@ -104,7 +105,7 @@ func appendEvent(b []byte, e *wire.Event) []byte {
 
 func appendDeliver(b []byte, d *wire.Deliver) []byte {
 	b, at := begin(b, messageDeliver)
-	b = appendRoom(b, deliverRoom, d.Room)
+	b = appendRoom(b, d.Room)
 	b = appendText(b, deliverNamespace, d.Namespace)
 	b = appendUint(b, deliverEpoch, d.Epoch)
 	for _, i := range d.Items {
@@ -161,8 +162,9 @@ func appendChange(b []byte, c actors.Change) []byte {
 	return end(b, at)
 }
 
-func appendRoom(b []byte, field protowire.Number, r actors.RoomRef) []byte {
-	b, at := begin(b, field)
+// appendRoom appends the first field of a message, which is its room in all.
+func appendRoom(b []byte, r actors.RoomRef) []byte {
+	b, at := begin(b, roomField)
 	b = appendText(b, roomKind, r.Kind)
 	return end(appendText(b, roomID, r.ID), at)
 }
@@ -355,7 +357,7 @@ func (r *reader) event() *wire.Event {
 	e := &wire.Event{}
 	for r.next() {
 		switch r.field {
-		case eventRoom:
+		case roomField:
 			r.room(&e.Room)
 		case eventConn:
 			r.conn(&e.Conn)
@@ -382,7 +384,7 @@ func (r *reader) credit() *wire.Credit {
 	c := &wire.Credit{}
 	for r.next() {
 		switch r.field {
-		case creditRoom:
+		case roomField:
 			r.room(&c.Room)
 		case creditConn:
 			r.conn(&c.Conn)
@@ -403,7 +405,7 @@ func (r *reader) delivered() *wire.Delivered {
 	d := &wire.Delivered{}
 	for r.next() {
 		switch r.field {
-		case deliveredRoom:
+		case roomField:
 			r.room(&d.Room)
 		case deliveredEpoch:
 			d.Epoch = r.uint()
@@ -422,7 +424,7 @@ func (r *reader) deliver() *wire.Deliver {
 	d := &wire.Deliver{Items: make([]wire.Item, 0, 1)}
 	for r.next() {
 		switch r.field {
-		case deliverRoom:
+		case roomField:
 			r.room(&d.Room)
 		case deliverNamespace:
 			d.Namespace = r.text()

@@ -19,7 +19,7 @@ import (
 const parentVar = "PARLOR_TEST_PARENT"
 
 // init keeps the main thread, the only one that does not end, from the tests.
-func init() { runtime.LockOSThread() }
+func init() { runtime.LockOSThread() } //nolint:gochecknoinits // only here is the main thread the goroutine's
 
 func TestMain(m *testing.M) {
 	if os.Getenv(parentVar) != "" {
@@ -43,9 +43,6 @@ func parent() int {
 // TestAChildEndsWithAProcessThatIsKilled has a child that would go on for as
 // long as its input does, and has the other end of a pipe.
 func TestAChildEndsWithAProcessThatIsKilled(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends it")
-	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), parentVar+"=yes")
 	input, in, err := os.Pipe()
