@@ -1,9 +1,10 @@
 // Stock clients with stock pauses read the news: node readers.mjs BALANCER EACH
 // HERE FILE WANT, EACH of every transport. HERE is made when all of them hear
-// something. Nodes restart or die behind the balancer until FILE exists. WANT is recover, where nobody may be cut, and everybody must
-// have heard the numbers of every stream once and without a hole, up to what the
-// others heard, and those to all in order: what was under way to a room when it
-// moved may come later than what follows it. Or told, where somebody must be cut. Then what was under way
+// something. Nodes restart or die behind the balancer until FILE exists. WANT is
+// recover, where nobody may be cut, and everybody must have heard the numbers of
+// every stream once and without a hole, up to what the others heard, and those to
+// all in order: what was under way to a room when it moved may come later than
+// what follows it. Or told, where somebody must be cut. Then what was under way
 // to the room's node when it died may have reached nobody, but who was not cut
 // has everything that anybody has.
 import assert from "node:assert/strict";
