@@ -65,7 +65,8 @@ func (b Broadcast[D]) Emit(event string, args ...any) error {
 // Ask sends an event and waits for the acknowledgements of all addressed
 // clients. At the timeout it returns those that came, with Err set in the
 // answers of the others, and an *Error with CodeTimeout. A client that goes
-// meanwhile answers with CodeNotFound.
+// meanwhile answers with CodeNotFound. Where a room or a node was not reached,
+// so that clients may be missing from the answers, the error is CodeUnavailable.
 func (b Broadcast[D]) Ask(ctx context.Context, event string, args ...any) ([]ClientAnswer, error) {
 	host, err := b.encode(event, args)
 	if err != nil {

@@ -39,6 +39,7 @@ type ask struct {
 	answers []actors.ClientAnswer
 	waiting []bool   // by answer
 	at      []string // by answer: the node of the client
+	err     error    // why there may be clients that were not asked
 	done    chan struct{}
 }
 
@@ -153,6 +154,13 @@ func (t *asks) asked(id uint64, node string, shards int, clients []string) {
 	})
 }
 
+// errUnasked is the error of an ask whose question may have got lost.
+var errUnasked = actors.Errorf(actors.CodeUnavailable, "not everybody may have been asked")
+
+// unreached says that a hub was not reached, or a node that clients of were to
+// be asked.
+func (a *ask) unreached() { a.err = errUnasked }
+
 // asked is told by a shard of the fan-out whom it has sent an event. A client
 // that went before that was known answers here.
 func (n *Node) asked(e *wire.GateEmit, clients []string) {
@@ -254,13 +262,18 @@ func (t *asks) lost(node string) {
 	}
 	t.mu.Unlock()
 	for _, id := range ids {
-		t.with(id, func(a *ask) { delete(a.nodes, node) })
+		t.with(id, func(a *ask) {
+			if asked := a.nodes[node]; asked != nil && !asked.complete() {
+				a.unreached()
+			}
+			delete(a.nodes, node)
+		})
 	}
 }
 
-// result returns what came so far, by client id.
-func (t *asks) result(a *ask) []actors.ClientAnswer {
+// result returns what came so far, by client id, and why it may lack clients.
+func (t *asks) result(a *ask) ([]actors.ClientAnswer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.SortedFunc(slices.Values(a.answers), func(x, y actors.ClientAnswer) int { return strings.Compare(x.Client, y.Client) })
+	return slices.SortedFunc(slices.Values(a.answers), func(x, y actors.ClientAnswer) int { return strings.Compare(x.Client, y.Client) }), a.err
 }

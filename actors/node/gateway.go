@@ -203,11 +203,12 @@ func (g *gateway) emitAsking(to *actors.Multicast, hubs []string, item wire.Gate
 	for _, room := range hubs {
 		e := g.hubEmit(to, item)
 		n.beside.Go(func() {
-			var nodes []string
-			if done, err := n.askHub(n.ctx, to.Namespace, room, e); err == nil {
-				nodes = done.Nodes
+			done, err := n.askHub(n.ctx, to.Namespace, room, e)
+			if err != nil {
+				n.asks.with(item.AskID, func(a *ask) { a.unreached(); a.hubs-- })
+				return
 			}
-			n.asks.expect(item.AskID, -1, nodes...)
+			n.asks.expect(item.AskID, -1, done.Nodes...)
 		})
 	}
 }
@@ -224,10 +225,10 @@ func (g *gateway) Ask(ctx context.Context, to *actors.Multicast, timeout time.Du
 	n.asks.expect(a.id, len(hubs)-1, nodes...)
 	select {
 	case <-a.done:
-		return n.asks.result(a), nil
+		return n.asks.result(a)
 	case <-ctx.Done():
 	}
-	answers := n.asks.result(a)
+	answers, _ := n.asks.result(a)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return answers, actors.Errorf(actors.CodeTimeout, "not everybody answered within %v", timeout)
 	}

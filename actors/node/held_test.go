@@ -104,6 +104,16 @@ func TestWhatIsEmittedToARoomThatCannotBeFoundIsHeld(t *testing.T) {
 	}
 }
 
+// TestAnAskThatDoesNotReachItsRoomSaysSo: nobody having been asked is not
+// everybody having answered.
+func TestAnAskThatDoesNotReachItsRoomSaysSo(t *testing.T) {
+	f, _ := lostRoom(t)
+	answers, err := f.gates[1].To("x").Timeout(time.Minute).Ask(t.Context(), "question")
+	if e := actors.AsError(err); len(answers) != 0 || e == nil || e.Code != actors.CodeUnavailable {
+		t.Errorf("%v, %v", answers, err)
+	}
+}
+
 // TestWhatIsTooMuchToBeHeldForARoomIsAnnounced: to whoever is in the room, on
 // every node, and to nobody else.
 func TestWhatIsTooMuchToBeHeldForARoomIsAnnounced(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/internal/link"
-	"github.com/parlor-rooms/parlor/actors/internal/wire"
 	"github.com/parlor-rooms/parlor/actors/internal/wire/codec"
 )
 
@@ -97,9 +96,7 @@ func (n *Node) greet(id string) {
 	n.toAll.Lock()
 	defer n.toAll.Unlock()
 	if n.toAllPos > 0 {
-		n.deliverGateTo(id, &wire.GateDeliver{Items: []wire.GateItem{wire.GateEmit{
-			Scope: wire.ScopeNamespace, From: n.id, Pos: n.toAllPos, Data: actors.Raw{JSON: []byte("[]")},
-		}}})
+		n.deliverGateTo(id, numberOnly(n.id, n.toAllPos))
 	}
 }
 
@@ -177,13 +174,14 @@ func (n *Node) toPeer(id string, lane link.Lane, class actors.Class, msg any) bo
 	if pid == nil {
 		return false
 	}
+	marks := marksOf(msg)
 	msg, span := n.tracing.linked(msg, id)
 	data, err := codec.Marshal(msg)
 	if err != nil {
 		n.log.Error("a message cannot cross nodes", "error", err)
 		return true
 	}
-	n.send(pid, &outgoing{lane, class, data, span})
+	n.send(pid, &outgoing{lane, class, data, span, marks})
 	return true
 }
 
@@ -212,6 +210,7 @@ type linkActor struct {
 	armed    time.Time
 	flushing bool
 	spans    []trace.Span // of messages that the next flush transmits, or keeps until the peer takes more
+	missed   []emitMark   // what the peer may not have, and is not announced yet
 }
 
 type (
@@ -220,6 +219,7 @@ type (
 		class actors.Class
 		data  []byte
 		span  trace.Span // of its time in the link, if it is traced
+		marks []emitMark // of what it emits
 	}
 	incoming struct{ batch []byte }
 	peerGone struct{}
@@ -257,8 +257,12 @@ func (l *linkActor) Receive(ctx actor.Context) {
 		if msg.span != nil {
 			l.spans = append(l.spans, msg.span)
 		}
-		if err := l.machine.Send(now, msg.lane, msg.class, msg.data); errors.Is(err, link.ErrTooLarge) {
+		err := l.send(now, msg)
+		if errors.Is(err, link.ErrTooLarge) {
 			l.node.log.Error("a message is too large for a node link", "peer", l.peer.ID, "bytes", len(msg.data))
+		}
+		if err != nil {
+			l.missed = append(l.missed, msg.marks...)
 		}
 	case *incoming:
 		if err := l.machine.Receive(now, msg.batch); err != nil {
@@ -298,10 +302,18 @@ func (l *linkActor) Receive(ctx actor.Context) {
 	default:
 		return
 	}
+	l.announce(now)
 	if !l.flushing { // behind what waits, so that it travels in one batch
 		l.flushing = true
 		ctx.Send(l.self, flush{})
 	}
+}
+
+func (l *linkActor) send(now time.Time, msg *outgoing) error {
+	if msg.marks == nil {
+		return l.machine.Send(now, msg.lane, msg.class, msg.data)
+	}
+	return l.machine.SendMarked(now, msg.lane, msg.class, msg.data, msg.marks)
 }
 
 // arm sets the timer to the machine's next wake.
@@ -337,8 +349,11 @@ func (l *linkActor) Deliver(lane link.Lane, data []byte, cost int) {
 }
 
 // Lost implements link.Effects.
-func (l *linkActor) Lost(why link.Loss) {
+func (l *linkActor) Lost(why link.Loss, marks []any) {
 	l.node.log.Warn("what was under way to another node is lost", "peer", l.peer.ID, "reason", string(why))
+	for _, m := range marks {
+		l.missed = append(l.missed, m.([]emitMark)...)
+	}
 	l.spent = [2]int{}
 	l.node.linksLost.Add(1)
 	l.node.lost(l.peer.ID)

@@ -32,11 +32,17 @@ type fleet struct {
 	stops []func() // of nodes
 	notes *ledger
 	store actors.Store
+	links node.LinkLimits
 }
 
 func newFleet(t *testing.T, count int, config actors.GatewayConfig) *fleet {
 	t.Helper()
-	f := &fleet{t: t, world: nodetest.New(1), notes: &ledger{}}
+	return newLinkedFleet(t, count, config, node.LinkLimits{})
+}
+
+func newLinkedFleet(t *testing.T, count int, config actors.GatewayConfig, links node.LinkLimits) *fleet {
+	t.Helper()
+	f := &fleet{t: t, world: nodetest.New(1), notes: &ledger{}, links: links}
 	f.store = memory.New(memory.Config{})
 	for range count {
 		f.add(f.store, config)
@@ -63,6 +69,7 @@ func (f *fleet) add(store actors.Store, config actors.GatewayConfig) {
 	seat := f.world.Seat()
 	n, stop := startToStop(f.t, node.Config{
 		Gateways: []actors.GatewayBehavior{g}, Cluster: seat, Carrier: seat, Store: store, Authenticator: byName{},
+		Links: f.links, DrainTimeout: time.Second, // clients that are away are not waited for
 	})
 	f.nodes, f.gates, f.stops = append(f.nodes, n), append(f.gates, g), append(f.stops, stop)
 }
@@ -119,7 +126,7 @@ func (r *roamer) drop(read int, dies bool) {
 
 // read takes up to so many events that were sent.
 func (r *roamer) read(most int) {
-	for i, p := range r.find(actors.PacketEvent, roamNS, `["news"`) {
+	for i, p := range r.find(actors.PacketEvent, cmp.Or(r.namespace, roamNS), `["news"`) {
 		if i == most {
 			return
 		}

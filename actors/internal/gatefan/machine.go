@@ -234,14 +234,15 @@ func (m *Machine) gap(s *space, g wire.GateGap) {
 	}
 }
 
-// loss does the same for a room that nobody could find. A client that moves
-// counts as in it until it has moved.
+// loss does the same where nobody can say what was missed. A client that moves
+// counts as in a room until it has moved.
 func (m *Machine) loss(s *space, e *wire.GateEmit) {
 	if s == nil {
 		return
 	}
 	for _, c := range s.clients {
-		if (c.inRoom(e.Room) || slices.Contains(c.also, e.Room)) && !c.hadBefore(e) {
+		meant := e.Room == "" || e.Room == c.id || c.inRoom(e.Room) || slices.Contains(c.also, e.Room)
+		if meant && !c.hadBefore(e) {
 			m.cutOff(c)
 		}
 	}

@@ -117,8 +117,10 @@ type Effects interface {
 	// occupies cost bytes of the lane's window until Machine.Consumed.
 	Deliver(lane Lane, msg []byte, cost int)
 	// Lost says that a session has ended: of what was sent in it, in either
-	// direction, nothing more will arrive.
-	Lost(why Loss)
+	// direction, nothing more will arrive. The marks are those of messages that
+	// the other end has not acknowledged, and so may not have: of each lane in
+	// the order in which they were sent.
+	Lost(why Loss, marks []any)
 }
 
 // Loss says why a session has ended.
@@ -206,11 +208,17 @@ func (m *Machine) Stats() Stats {
 // Session numbers the session the link is in. Costs of Deliver belong to one.
 func (m *Machine) Session() uint64 { return m.session }
 
-// Send queues a message. It goes out with Flush. msg is kept and not modified.
-// A volatile message is dropped with ErrDropped while Limits.Volatile bytes
+// Send is SendMarked without a mark.
+func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte) error {
+	return m.SendMarked(now, lane, class, msg, nil)
+}
+
+// SendMarked queues a message. It goes out with Flush. msg is kept and not
+// modified. A mark that is not nil is handed to Effects.Lost if the session ends
+// before the other end has the message; it is kept until then. A volatile message is dropped with ErrDropped while Limits.Volatile bytes
 // wait. Where a reliable one finds no room, the session is given up: then
 // Effects.Lost was called, and the message was not queued, with ErrLost.
-func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte) error {
+func (m *Machine) SendMarked(now time.Time, lane Lane, class actors.Class, msg []byte, mark any) error {
 	s := &m.out[lane]
 	switch {
 	case len(msg) > m.limits.Message:
@@ -229,10 +237,11 @@ func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte)
 	for {
 		chunk := msg[:min(len(msg), m.limits.Chunk)]
 		msg = msg[len(chunk):]
-		s.push(frame{payload: chunk, more: len(msg) > 0})
 		if len(msg) == 0 {
+			s.push(frame{payload: chunk, mark: mark})
 			break
 		}
+		s.push(frame{payload: chunk, more: true})
 	}
 	m.stats.Sent++
 	return nil
@@ -338,9 +347,13 @@ func (m *Machine) giveUp(now time.Time, why Loss) { m.enter(now, m.session+1, wh
 // enter leaves the session for a later one, and tells the other end soon.
 func (m *Machine) enter(now time.Time, session uint64, why Loss) {
 	m.stats.Sessions++
+	var marks []any
+	for l := range m.out {
+		marks = m.out[l].appendMarks(marks)
+	}
 	m.begin(now, session)
 	m.ackAt = now
-	m.effect.Lost(why)
+	m.effect.Lost(why, marks)
 }
 
 // fault gives the session up because of what the other end has sent.

@@ -20,6 +20,7 @@ type end struct {
 	came  [2][]string
 	costs [2][]int // of messages that were not consumed
 	lost  []link.Loss
+	marks []any // of what was lost
 }
 
 func (e *end) Transmit(batch []byte) { e.sent = append(e.sent, batch) }
@@ -27,8 +28,9 @@ func (e *end) Deliver(lane link.Lane, msg []byte, cost int) {
 	e.came[lane] = append(e.came[lane], string(msg))
 	e.costs[lane] = append(e.costs[lane], cost)
 }
-func (e *end) Lost(why link.Loss) {
+func (e *end) Lost(why link.Loss, marks []any) {
 	e.lost = append(e.lost, why)
+	e.marks = append(e.marks, marks...)
 	e.costs = [2][]int{}
 }
 
@@ -305,6 +307,35 @@ func TestASessionIsGivenUpWhenItsQueueIsFullAndBothEndsAreTold(t *testing.T) {
 	}
 	if fmt.Sprint(b.came[link.Data]) != "[next session]" {
 		t.Errorf("arrived: %q", b.came[link.Data])
+	}
+}
+
+// TestWhatMayNotHaveArrivedIsNamedByItsMark: by each end that enters another
+// session, whichever gave up, and not what was acknowledged.
+func TestWhatMayNotHaveArrivedIsNamedByItsMark(t *testing.T) {
+	a, b := pair(link.Limits{Queue: 3000, Chunk: 300})
+	send := func(e *end, lane link.Lane, size int, mark any) error {
+		return e.SendMarked(start, lane, actors.Reliable, make([]byte, size), mark)
+	}
+	_ = send(a, link.Data, 500, "arrives, in two chunks")
+	a.Flush(start)
+	carry(t, start, a, b)
+	b.Flush(start.Add(time.Second))
+	carry(t, start.Add(time.Second), a, b)
+	_ = send(a, link.Data, 500, "a, in two chunks")
+	_ = send(a, link.Data, 10, nil)
+	a.Flush(start)
+	a.sent = nil
+	_ = send(a, link.Data, 10, "a, not sent")
+	_ = send(a, link.Control, 10, "a, control")
+	_ = send(b, link.Control, 10, "b")
+	if err := send(a, link.Data, 3000, "has no room"); err != link.ErrLost {
+		t.Fatal(err)
+	}
+	a.Flush(start)
+	carry(t, start, a, b)
+	if got := fmt.Sprint(a.marks, b.marks); got != "[a, control a, in two chunks a, not sent] [b]" {
+		t.Errorf("lost: %s", got)
 	}
 }
 

@@ -23,6 +23,7 @@ type world struct {
 	seen  [2][2]int      // by receiver and lane: how many of came were of earlier sessions
 	lost  [2]int
 	n     int
+	all   []string // that was queued, ever; each is its own mark
 }
 
 func newWorld(t *rapid.T) *world {
@@ -40,9 +41,10 @@ func (w *world) send(who int) {
 	w.n++
 	msg := fmt.Sprintf("%d.%s", w.n, strings.Repeat("x", rapid.SampledFrom([]int{0, 10, 290, 1000, 3000}).Draw(w.t, "size")))
 	before := w.ends[who].Session()
-	err := w.ends[who].Send(w.now, lane, class, []byte(msg))
+	err := w.ends[who].SendMarked(w.now, lane, class, []byte(msg), msg)
 	switch {
 	case err == nil:
+		w.all = append(w.all, msg)
 		w.sent[who][lane] = append(w.sent[who][lane], msg)
 	case err == link.ErrDropped && class == actors.Volatile:
 	case err == link.ErrLost && w.ends[who].Session() == before+1:
@@ -124,7 +126,8 @@ func (w *world) check() {
 // TestEachMessageComesOutOnceAndInOrder draws what the ends send and what the
 // carrier does to it: loss, doubles, any order, ends that are slow to consume,
 // sessions that are given up. At any moment what came out is a beginning of
-// what was sent in the session, and once the carrier behaves all of it comes.
+// what was sent in the session, and once the carrier behaves all of it comes. Of
+// every session that was given up, what has not come out is named by its mark.
 func TestEachMessageComesOutOnceAndInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
@@ -178,6 +181,31 @@ func (w *world) settle() {
 		}
 		if s := e.Stats(); s.Queued != 0 || s.Held != 0 {
 			w.t.Fatalf("end %d: %d bytes queued and %d held at the end", who, s.Queued, s.Held)
+		}
+	}
+	w.checkMarks()
+}
+
+// checkMarks says whether everything has come or is known to be lost. Something
+// may be both.
+func (w *world) checkMarks() {
+	known, named := make(map[string]bool), make(map[any]bool)
+	for _, e := range w.ends {
+		for _, came := range e.came {
+			for _, msg := range came {
+				known[msg] = true
+			}
+		}
+		for _, mark := range e.marks {
+			if named[mark] {
+				w.t.Fatalf("%.9s was lost twice", mark)
+			}
+			named[mark] = true
+		}
+	}
+	for _, msg := range w.all {
+		if !known[msg] && !named[msg] {
+			w.t.Fatalf("%.9s has not come, and nobody says that it is lost", msg)
 		}
 	}
 }

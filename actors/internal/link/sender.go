@@ -6,6 +6,7 @@ import "time"
 type frame struct {
 	payload []byte
 	more    bool // the message goes on in the next frame
+	mark    any  // of the message, in its last frame
 }
 
 func (f *frame) cost() int { return len(f.payload) + FrameCost }
@@ -31,6 +32,16 @@ type sender struct {
 func (s *sender) push(f frame) {
 	s.frames = append(s.frames, f)
 	s.queued += f.cost()
+}
+
+// appendMarks appends the marks of messages that are not acknowledged.
+func (s *sender) appendMarks(marks []any) []any {
+	for i := range s.frames {
+		if mark := s.frames[i].mark; mark != nil {
+			marks = append(marks, mark)
+		}
+	}
+	return marks
 }
 
 func (s *sender) silentFor(now time.Time) time.Duration {

@@ -117,7 +117,7 @@ const (
 	ScopeRoom      Scope = iota // local clients in Room
 	ScopeClient                 // the client whose id is Room
 	ScopeNamespace              // every local client of the namespace
-	ScopeLoss                   // no event: local clients in Room may have missed some, and those that may recover are cut off
+	ScopeLoss                   // no event: local clients in Room, or whose id it is, or all if it is empty, may have missed some, and those that may recover are cut off
 )
 
 // GateEmit delivers an event.
