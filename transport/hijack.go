@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/parlor-rooms/parlor/actors/rawio"
 )
 
 // upgrade answers the request with a WebSocket whose reader is not started. It
@@ -51,7 +53,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.ws.raw = conn
 	h.ws.out = h.ws.s.h.pool.New(conn, h.ws)
-	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws}
+	c := &hijacked{Conn: h.ws.out.Wrap(), ws: h.ws, in: rawio.New(conn)}
 	// A client that did not wait for the answer is early or not as the network
 	// has it. gorilla refuses what came early; here it makes no difference.
 	if early, _ := buffered.Peek(buffered.Reader.Buffered()); len(early) > 0 {
@@ -66,7 +68,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 type hijacked struct {
 	net.Conn // the outbox
 	ws       *webSocket
-	early    []byte // read by net/http behind the request
+	in       net.Conn // ws.raw, which is read without telling the scheduler
+	early    []byte   // read by net/http behind the request
 }
 
 // Read counts what it reads, because gorilla does not say of how many frames a
@@ -87,7 +90,7 @@ func (c *hijacked) Read(p []byte) (int, error) {
 	if c.ws.overhead < -readBuffer {
 		return 0, errFlood
 	}
-	n, err := c.ws.raw.Read(p)
+	n, err := c.in.Read(p)
 	if err != nil {
 		c.ws.readErr = err
 		return n, err

@@ -13,7 +13,9 @@ import (
 func TestWhatALinkRemembersOfWhatItCarries(t *testing.T) {
 	room := hubRef("/chat", "x")
 	send := func(e wire.HubEmit) wire.HubSend { return wire.HubSend{Room: room, Emit: e} }
-	deliver := func(items ...wire.GateItem) *wire.GateDeliver { return &wire.GateDeliver{Namespace: "/chat", Items: items} }
+	deliver := func(items ...wire.GateItem) *wire.GateDeliver {
+		return &wire.GateDeliver{Namespace: "/chat", Items: items}
+	}
 	plain := send(wire.HubEmit{})
 	anywhere := emitMark{namespace: "/chat", room: "x"}
 	for name, c := range map[string]struct {

@@ -35,7 +35,11 @@ var layers = []layer{
 		because: "a store is one technology behind the seam in actors; a stranger can write one the same way",
 	},
 	{
-		who: "transport/...", only: []string{"actors", "transport/..."},
+		who: "actors/rawio", only: nil, stdlib: true,
+		because: "it is system calls and nothing else, for whoever owns a socket",
+	},
+	{
+		who: "transport/...", only: []string{"actors", "actors/rawio", "transport/..."},
 		because: "the transport does not know what a room is; it meets the runtime in main",
 	},
 	{

@@ -136,16 +136,18 @@ func (c *Carrier) Open(_ string, receive func(batch []byte)) (err error) {
 // for every peer. gRPC sends PINGs while data comes, to find out how large a
 // window would be good, unless it is told.
 func (c *Carrier) remoteConfig(host string, port int) *remote.Config {
-	transport, server := insecure.NewCredentials(), []grpc.ServerOption{}
+	transport := insecure.NewCredentials()
 	if c.cfg.TLS != nil {
 		transport = credentials.NewTLS(c.cfg.TLS)
-		server = append(server, grpc.Creds(credentials.NewTLS(c.cfg.TLS)))
 	}
+	transport = prompt{transport}
 	g := &guard{log: c.cfg.Logger}
-	server = append(server,
+	server := []grpc.ServerOption{
+		grpc.Creds(transport),
 		grpc.MaxRecvMsgSize(maxRecv), grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window), grpc.StreamInterceptor(g.stream), grpc.UnaryInterceptor(g.unary),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepAlive / 2, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepAlive, Timeout: keepAliveEnd}))
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepAlive, Timeout: keepAliveEnd}),
+	}
 	cfg := remote.Configure(host, port,
 		remote.WithAdvertisedHost(c.address),
 		remote.WithEndpointWriterBatchSize(batchSize),

@@ -3,6 +3,8 @@ package outbox
 import (
 	"fmt"
 	"io"
+
+	"github.com/parlor-rooms/parlor/actors/rawio"
 )
 
 // flushRounds is how often one Flush takes up what others flushed meanwhile
@@ -15,7 +17,7 @@ const flushRounds = 16
 // 100 or 1,000 bytes), and beyond about the same (BenchmarkFlush,
 // BenchmarkWriteVectored).
 type buffer struct {
-	try        func(fd uintptr) bool // attempt, bound once because binding allocates
+	try        func(fd uintptr) // attempt, bound once because binding allocates
 	out        *batch
 	wouldBlock bool
 	err        error
@@ -23,11 +25,11 @@ type buffer struct {
 }
 
 // attempt writes out to fd until it is empty, the socket would block or an
-// error happens. It always returns true, so that RawConn.Write never waits.
-func (b *buffer) attempt(fd uintptr) bool {
+// error happens. It never waits.
+func (b *buffer) attempt(fd uintptr) {
 	for !b.out.empty() {
 		p := b.out.peek(b.bytes[:])
-		n, wouldBlock, err := writeNow(fd, p)
+		n, wouldBlock, err := rawio.Write(fd, p)
 		if n > 0 {
 			b.out.advance(n)
 		}
@@ -36,10 +38,9 @@ func (b *buffer) attempt(fd uintptr) bool {
 		}
 		if wouldBlock || err != nil {
 			b.wouldBlock, b.err = wouldBlock, err
-			return true
+			return
 		}
 	}
-	return true
 }
 
 // Flush hands what waits to the socket in as few writes as possible and never
@@ -70,7 +71,7 @@ func (o *Outbox) Flush() {
 	defer o.pool.freeBuffer(b)
 	for range flushRounds {
 		b.out = o.out
-		err := o.raw.Write(b.try)
+		err := o.raw.Control(b.try) // Write would arm the poller each time
 		if err == nil {
 			err = b.err
 		}

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/parlor-rooms/parlor/actors/rawio"
 )
 
 // The reasons for which Push refuses a frame of an open outbox.
@@ -152,7 +154,7 @@ func (p *Pool) New(conn net.Conn, owner Owner) *Outbox {
 			_ = c.SetWriteBuffer(p.sendBuffer) // an optimisation: its failure harms nobody
 		}
 	}
-	return &Outbox{pool: p, conn: conn, raw: rawConn(conn), owner: owner}
+	return &Outbox{pool: p, conn: conn, raw: rawio.Raw(conn), owner: owner}
 }
 
 // Push queues f and never blocks nor writes; Flush writes. Any goroutine may
