@@ -206,8 +206,7 @@ type linkActor struct {
 	self     *actor.PID
 	machine  *link.Machine
 	spent    [2]int // by lane: what was consumed on arrival
-	timer    *time.Timer
-	armed    time.Time
+	alarms   [3]alarm
 	flushing bool
 	spans    []trace.Span // of messages that the next flush transmits, or keeps until the peer takes more
 	missed   []emitMark   // what the peer may not have, and is not announced yet
@@ -277,7 +276,11 @@ func (l *linkActor) Receive(ctx actor.Context) {
 	case consumed:
 		l.machine.Consumed(now, msg.session, link.Data, msg.cost)
 	case wake:
-		l.armed = time.Time{}
+		for i := range l.alarms {
+			if a := &l.alarms[i]; !a.at.After(now) {
+				a.at = time.Time{}
+			}
+		}
 		l.machine.Wake(now)
 	case flush:
 		l.flushing = false
@@ -295,8 +298,10 @@ func (l *linkActor) Receive(ctx actor.Context) {
 		ctx.Stop(l.self)
 		return
 	case *actor.Stopped:
-		if l.timer != nil {
-			l.timer.Stop()
+		for _, a := range l.alarms {
+			if a.timer != nil {
+				a.timer.Stop()
+			}
 		}
 		return
 	default:
@@ -316,17 +321,36 @@ func (l *linkActor) send(now time.Time, msg *outgoing) error {
 	return l.machine.SendMarked(now, msg.lane, msg.class, msg.data, msg.marks)
 }
 
-// arm sets the timer to the machine's next wake.
+// alarm is a timer, and when it goes off; the zero Time if it does not.
+type alarm struct {
+	timer *time.Timer
+	at    time.Time
+}
+
+// arm sees to it that the machine is woken when it says. A wake that is too
+// early does no harm. A timer that is running is put forward only if all are: the
+// runtime would look through the timers of the whole process for it, each time,
+// and the machine has something to do soon and something to do later by turns.
 func (l *linkActor) arm(now time.Time) {
 	next := l.machine.NextWake()
-	if next.IsZero() || !l.armed.IsZero() && !next.Before(l.armed) {
-		return // a wake that is too early does no harm
+	if next.IsZero() {
+		return
 	}
-	l.armed = next
-	if l.timer == nil {
-		l.timer = time.AfterFunc(next.Sub(now), func() { l.node.send(l.self, wake{}) })
+	free := &l.alarms[0]
+	for i := range l.alarms {
+		a := &l.alarms[i]
+		if !a.at.IsZero() && !next.Before(a.at) {
+			return
+		}
+		if a.at.IsZero() {
+			free = a
+		}
+	}
+	free.at = next
+	if free.timer == nil {
+		free.timer = time.AfterFunc(next.Sub(now), func() { l.node.send(l.self, wake{}) })
 	} else {
-		l.timer.Reset(next.Sub(now))
+		free.timer.Reset(next.Sub(now))
 	}
 }
 

@@ -33,8 +33,27 @@ type batch struct {
 	frames int
 }
 
-func (m *Machine) newBatch() *batch {
-	b := &batch{bytes: make([]byte, 0, 512)}
+// The sizes of what a batch holds besides payloads, about.
+const (
+	headerSize = 128
+	frameSize  = 8
+)
+
+// unsent is about how many bytes the frames that wait to be sent will take in a
+// batch, if they are not more than it holds.
+func (m *Machine) unsent() (bytes int) {
+	for l := range m.out {
+		s := &m.out[l]
+		for i := s.next; i < len(s.frames) && bytes < m.limits.Batch; i++ {
+			bytes += len(s.frames[i].payload) + frameSize
+		}
+	}
+	return min(bytes, m.limits.Batch)
+}
+
+// newBatch begins a batch of about size bytes of frames.
+func (m *Machine) newBatch(size int) *batch {
+	b := &batch{bytes: make([]byte, 0, headerSize+size)}
 	b.number(version)
 	b.text(m.cfg.Self)
 	b.text(m.cfg.Peer)

@@ -254,17 +254,20 @@ func (m *Machine) Flush(now time.Time) {
 		return
 	}
 	for {
-		b := m.newBatch()
+		size, due := m.unsent(), m.ask || m.ackDue(now)
+		if size == 0 && !due {
+			return
+		}
+		b := m.newBatch(size)
 		for l := range m.out {
 			m.fill(now, b, Lane(l))
 		}
+		if b.frames > 0 || due {
+			m.transmit(now, b)
+		}
 		if b.frames == 0 {
-			if m.ask || m.ackDue(now) {
-				m.transmit(now, b)
-			}
 			return
 		}
-		m.transmit(now, b)
 	}
 }
 
