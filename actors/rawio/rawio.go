@@ -3,10 +3,9 @@
 // A socket of package net does not block: a read or a write takes some
 // microseconds, or says that it would have to wait, and then the poller waits.
 // The runtime cannot know, and prepares for every such call to block: its
-// monitor wakes up, several thousand times a second where the process is busy
-// now and then, and may give the processor to another thread in between. Here
-// the calls are made as ones that never block, which on Linux costs a node that
-// is half busy about an eighth less processor time (docs/benchmarks.md). The
+// monitor wakes up, thousands of times a second where the process is busy now and
+// then, and may give the processor to another thread in between. Here the calls
+// are made as ones that never block (docs/decisions/0010-system-calls.md). The
 // price is that a collection of garbage waits for a call that is being made.
 //
 // Elsewhere than on Linux, and under the race detector, which has to be told of

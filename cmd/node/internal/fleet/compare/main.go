@@ -1,7 +1,8 @@
 // Command compare is make bench-nodes: what a delivery costs over two nodes, in
 // processor time of all server processes and their Redis, against one node and
 // against Socket.IO with its Redis adapter. It prints a table for
-// docs/benchmarks.md, and ends with status 1 if a load was not held.
+// docs/benchmarks.md, and ends with status 1 if a load was not held. With -against
+// it compares the nodes with those of another checkout instead.
 //
 // The sides are measured one after the other, and who goes first alternates:
 // hosts drift. What counts is the median of the ratios of measurements that
@@ -32,8 +33,9 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the order of senders")
 	only := flag.String("only", "", "the name of one scenario")
 	root := flag.String("root", ".", "the repository")
+	against := flag.String("against", "", "another checkout of it, to compare nodes with and nothing else")
 	flag.Parse()
-	if err := run(os.Stdout, *root, *only, *pairs, times{2 * time.Second, *window}, *seed); err != nil {
+	if err := run(os.Stdout, checkouts{*root, *against}, *only, *pairs, times{2 * time.Second, *window}, *seed); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -56,19 +58,23 @@ type scenario struct {
 	aim   float64
 }
 
-func run(out io.Writer, root, only string, pairs int, t times, seed uint64) error {
+// checkouts are directories of the repository. If against is not empty, the
+// programs of both are compared.
+type checkouts struct{ root, against string }
+
+func run(out io.Writer, from checkouts, only string, pairs int, t times, seed uint64) error {
 	dir, err := os.MkdirTemp("", "parlor-compare-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary, err := fleet.Build(root, dir)
+	list, err := from.scenarios(dir)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d pairs of %v, seed %d\n\n", pairs, t.measure, seed)
 	random := rand.New(rand.NewPCG(seed, seed))
-	for _, s := range scenarios(root, binary, dir) {
+	for _, s := range list {
 		if only != "" && s.name != only {
 			continue
 		}
@@ -79,6 +85,37 @@ func run(out io.Writer, root, only string, pairs int, t times, seed uint64) erro
 		s.print(out, costs)
 	}
 	return nil
+}
+
+// small is the load of small rooms.
+var small = load{rooms: 250, members: 8, senders: 8, rate: 1}
+
+// scenarios builds what they need in dir.
+func (c checkouts) scenarios(dir string) ([]scenario, error) {
+	binary, err := fleet.Build(c.root, dir)
+	if err != nil {
+		return nil, err
+	}
+	if c.against == "" {
+		return scenarios(c.root, binary, dir), nil
+	}
+	old, err := os.MkdirTemp(dir, "against")
+	if err != nil {
+		return nil, err
+	}
+	other, err := fleet.Build(c.against, old)
+	if err != nil {
+		return nil, err
+	}
+	busy := small
+	busy.rate = 2.4
+	return []scenario{{
+		name: "250 rooms of 8 against " + c.against, load: busy, aim: 1,
+		sides: []side{
+			{"two nodes", func() (*servers, error) { return parlor(binary, dir, 2) }},
+			{"two nodes of " + c.against, func() (*servers, error) { return parlor(other, old, 2) }},
+		},
+	}}, nil
 }
 
 func scenarios(root, binary, dir string) []scenario {
@@ -92,7 +129,6 @@ func scenarios(root, binary, dir string) []scenario {
 		}
 		return socketio(filepath.Join(root, "cmd", "node", "internal", "fleet", "compare", "peer.mjs"), modules, 2)
 	}
-	small := load{rooms: 250, members: 8, senders: 8, rate: 1}
 	sides := []side{
 		{"two nodes", nodes(2)},
 		{"Socket.IO and Redis adapter, two servers", peers},
