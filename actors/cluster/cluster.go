@@ -180,7 +180,7 @@ func (c *Cluster) Join(ctx context.Context, self node.Peer, changed func(node.Vi
 }
 
 func peers(v *cluster.View) node.View {
-	view := node.View{Data: v.Data, Peers: make([]node.Peer, len(v.Members))}
+	view := node.View{Data: v.Data, Away: v.Away, Peers: make([]node.Peer, len(v.Members))}
 	for i, m := range v.Members {
 		view.Peers[i] = node.Peer{ID: m.ID, Address: m.Address, Draining: m.Draining, Kinds: m.Kinds}
 	}

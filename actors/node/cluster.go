@@ -97,6 +97,10 @@ type View struct {
 	// before, they may have lost what came last, and so may the rooms that are
 	// kept: whoever has some looks after them.
 	Data uint64
+
+	// Away says that what keeps the members does not answer: the peers are
+	// those that were known last.
+	Away bool
 }
 
 // Peer is one node of a cluster, for one start of its process.

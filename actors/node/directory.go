@@ -165,8 +165,14 @@ func (d *directory) desert(room actors.RoomRef) {
 	time.AfterFunc(linger, func() { d.node.send(self, settledIn{room}) })
 }
 
+// awaits reports whether clients may be about to enter a hub that is not in
+// memory, so that what is emitted to it is to wake it.
+func (d *directory) awaits(room actors.RoomRef) bool {
+	return d.deserted[room] || isHub(room) && d.node.unsettled()
+}
+
 func (d *directory) locate(l *locate) {
-	if l.peek && d.deserted[l.room] {
+	if l.peek && d.awaits(l.room) {
 		l.peek, l.wakes = false, true
 	}
 	switch e := d.rooms[l.room]; {
@@ -240,7 +246,7 @@ func (d *directory) locateAmongMany(l *locate) {
 // arrived takes a message for a room: of another node, or of this one if the
 // room's kind hibernates. In the latter case the room was here.
 func (d *directory) arrived(b *roomBound) {
-	if s, ok := b.msg.(*wire.HubSend); ok && d.deserted[b.room] {
+	if s, ok := b.msg.(*wire.HubSend); ok && d.awaits(b.room) {
 		s.Wakes = true // where it is next, unless that is here
 	}
 	switch a := d.asking[b.room]; {

@@ -104,6 +104,38 @@ func TestWhatIsEmittedToARoomThatCannotBeFoundIsHeld(t *testing.T) {
 	}
 }
 
+// TestWhatIsEmittedBeforeAnybodyIsBackInTheRoomIsKept: by a node that knows
+// nothing of the room, when it can be found again and nobody has entered it yet.
+func TestWhatIsEmittedBeforeAnybodyIsBackInTheRoomIsKept(t *testing.T) {
+	f, clients := lostRoom(t)
+	f.add(f.store, actors.GatewayConfig{RecoverWithin: time.Minute})
+	for i := range clients {
+		for j := range clients {
+			f.world.Cut(f.nodes[i+1].ID(), f.nodes[j].ID(), i+1 != j)
+		}
+		f.world.Cut(f.nodes[i+1].ID(), f.nodes[3].ID(), true) // nobody can enter it
+	}
+	f.world.Put(actors.RoomRef{Kind: "@" + roamNS, ID: "x"}, f.nodes[3].ID())
+	f.world.Away(false)
+	f.say(3, "early")
+	f.say(3, "and then")
+	until(t, "the room is awake", func() bool { return f.nodes[3].Stats().Rooms > 0 })
+	for i := range clients {
+		for j := range f.nodes {
+			if j != i+1 {
+				f.world.Cut(f.nodes[i+1].ID(), f.nodes[j].ID(), false)
+			}
+		}
+	}
+	for _, r := range clients {
+		r.await(actors.PacketEvent, roamNS, `["news","and then"`)
+		r.await(actors.PacketEvent, roamNS, `["news","early"`)
+		if why := r.reason(); why != "" {
+			t.Errorf("%s was cut off: %s", r.user, why)
+		}
+	}
+}
+
 // TestAnAskThatDoesNotReachItsRoomSaysSo: nobody having been asked is not
 // everybody having answered.
 func TestAnAskThatDoesNotReachItsRoomSaysSo(t *testing.T) {

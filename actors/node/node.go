@@ -176,6 +176,7 @@ type Node struct {
 	cancel   context.CancelFunc
 
 	stopping    atomic.Bool
+	settles     atomic.Int64 // until when rooms of gateways may be about to be entered again, in ns since 1970
 	handingOver atomic.Int64 // clients of gateways, and answers that say so
 	awaited     atomic.Bool  // something was said that others are to have before the node leaves
 	parting     atomic.Int64 // once stopping: for how many ns clients that may recover are kept for others to take

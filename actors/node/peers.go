@@ -22,6 +22,7 @@ type peers struct {
 	byID map[string]*peer
 	gone map[string]bool // ids that a view has missed: they never come back
 	data uint64          // View.Data of the latest view
+	away bool            // View.Away of the latest view
 }
 
 // peer is another node while it lives.
@@ -117,12 +118,15 @@ func (n *Node) compare(v View) (came []string) {
 		}
 	}
 	n.peers.data = v.Data
+	unrest := v.Away || n.peers.away
+	n.peers.away = v.Away
 	living := make(map[string]bool, len(v.Peers))
 	for _, p := range v.Peers {
 		living[p.ID] = true
 		switch known := n.peers.byID[p.ID]; {
 		case p.ID == n.id || n.peers.gone[p.ID]:
 		case known != nil:
+			unrest = unrest || p.Draining && !known.Draining
 			known.Peer = p
 		default:
 			n.peers.byID[p.ID] = n.startLink(p)
@@ -131,14 +135,26 @@ func (n *Node) compare(v View) (came []string) {
 	}
 	for id, p := range n.peers.byID {
 		if !living[id] {
+			unrest = true
 			delete(n.peers.byID, id)
 			n.peers.gone[id] = true
 			n.send(p.pid, peerGone{})
 			n.cfg.Carrier.Forget(p.Peer)
 		}
 	}
+	if unrest {
+		n.settles.Store(time.Now().Add(settleWithin).UnixNano())
+	}
 	return came
 }
+
+// settleWithin is how long after a node has begun to leave, or has gone, or what
+// keeps the members has been away, a gateway's room that is in memory nowhere may
+// have clients in it that have yet to enter it again.
+const settleWithin = 15 * time.Second
+
+// unsettled reports whether it may.
+func (n *Node) unsettled() bool { return time.Now().UnixNano() < n.settles.Load() }
 
 // expelled stops a node that others take for dead.
 func (n *Node) expelled(err error) {

@@ -105,6 +105,7 @@ func (w *World) Away(away bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.away = away
+	w.publish()
 }
 
 // Start says where one node has a room start while the rest is away.
@@ -181,7 +182,7 @@ func (w *World) publish() {
 }
 
 func (w *World) view() node.View {
-	v := node.View{Data: w.data}
+	v := node.View{Data: w.data, Away: w.away}
 	for _, s := range w.seats {
 		v.Peers = append(v.Peers, s.peer)
 	}
