@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ const (
 	releasesAtOnce = 16
 
 	// After the store may have been rolled back, recheckMost rooms of a
-	// directory look after what they have kept there every recheckEvery.
+	// directory look after what they have kept there every recheckEvery, and
+	// reclaimsAtOnce of those that keep nothing after who owns them at a time.
 	recheckMost  = 64
 	recheckEvery = 5 * time.Millisecond
 )
@@ -35,14 +37,28 @@ type (
 	recheckRoom  struct{}
 )
 
+// reclaimedRoom says whether a room that keeps nothing is this node's still.
+type reclaimedRoom struct {
+	room  actors.RoomRef
+	pid   *actor.PID
+	owned actors.Owned
+	err   error
+}
+
 func (d *directory) recheck() {
 	var awake []*actor.PID
+	var claimed []reclaimedRoom
 	for ref, e := range d.rooms {
-		if kind := d.node.kinds[ref.Kind]; e.pid != nil && kind != nil && kind.Lasts() {
+		switch kind := d.node.kinds[ref.Kind]; {
+		case e.pid == nil:
+		case kind != nil && kind.Lasts():
 			awake = append(awake, e.pid)
+		case e.placed && !e.early:
+			claimed = append(claimed, reclaimedRoom{room: ref, pid: e.pid, owned: e.owned})
 		}
 	}
 	n := d.node
+	n.beside.Go(func() { n.reclaim(d.self, claimed) })
 	n.beside.Go(func() {
 		pause := time.NewTicker(recheckEvery)
 		defer pause.Stop()
@@ -57,6 +73,40 @@ func (d *directory) recheck() {
 			}
 		}
 	})
+}
+
+// reclaim makes this node the owner once more of rooms that keep nothing but
+// that, where it has been forgotten.
+func (n *Node) reclaim(directory *actor.PID, rooms []reclaimedRoom) {
+	var claims sync.WaitGroup
+	for _, r := range rooms {
+		n.reclaims <- struct{}{}
+		claims.Go(func() {
+			defer func() { <-n.reclaims }()
+			r.owned, r.err = n.cfg.Cluster.Reclaim(n.ctx, r.room, r.owned)
+			n.send(directory, &r)
+		})
+	}
+	claims.Wait()
+}
+
+// reclaimed goes on with a room that is this node's. One that another node has
+// claimed meanwhile ends here, and whoever is in it goes there.
+func (d *directory) reclaimed(r *reclaimedRoom) {
+	e := d.rooms[r.room]
+	switch {
+	case r.err == nil && !e.at(r.pid):
+		d.node.cfg.Cluster.Release(r.room, r.owned) // it has left meanwhile
+	case r.err == nil:
+		e.owned = r.owned
+	case e.at(r.pid) && errors.Is(r.err, actors.ErrHeld):
+		d.node.log.Warn("a room was claimed elsewhere while it was forgotten whose it is: it ends here", "room", r.room.String(), "error", r.err)
+		if isHub(r.room) {
+			d.node.send(e.pid, closeRoom{actors.ReasonShutdown})
+			return
+		}
+		d.post(r.room, e, moveRoom{})
+	}
 }
 
 // chore is a message for a room that sleeps and need not have it at once.

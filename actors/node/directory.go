@@ -142,6 +142,8 @@ func (d *directory) Receive(ctx actor.Context) {
 		delete(d.deserted, msg.room)
 	case recheckRooms:
 		d.recheck()
+	case *reclaimedRoom:
+		d.reclaimed(msg)
 	case moveRooms:
 		d.move(msg)
 	case inspect:

@@ -112,13 +112,14 @@ func (n *Node) wasPeer(id string) bool {
 func (n *Node) compare(v View) (came []string) {
 	n.peers.mu.Lock()
 	defer n.peers.mu.Unlock()
-	if n.peers.data != 0 && n.peers.data != v.Data {
+	forgot := n.peers.data != 0 && n.peers.data != v.Data
+	if forgot {
 		for _, shard := range n.shards {
 			n.send(shard, recheckRooms{})
 		}
 	}
 	n.peers.data = v.Data
-	unrest := v.Away || n.peers.away
+	unrest := v.Away || n.peers.away || forgot
 	n.peers.away = v.Away
 	living := make(map[string]bool, len(v.Peers))
 	for _, p := range v.Peers {

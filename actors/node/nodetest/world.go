@@ -82,6 +82,14 @@ func (w *World) Cut(a, b string, stopped bool) {
 	w.cut[[2]string{a, b}], w.cut[[2]string{b, a}] = stopped, stopped
 }
 
+// Forget takes away what says who owns a room. Its owner is not told.
+func (w *World) Forget(room actors.RoomRef) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.owners, room)
+	delete(w.owned, room)
+}
+
 // RolledBack tells the nodes that what the cluster knows, and the store, may
 // have lost what came last.
 func (w *World) RolledBack() {
@@ -243,7 +251,7 @@ func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 	}
 	switch {
 	case owner != "" || q.Peek:
-		return node.Place{Node: owner}, nil
+		return s.place(q, owner), nil
 	case q.Here && !s.peer.Draining:
 		owner = s.peer.ID
 	default:
@@ -253,12 +261,39 @@ func (s *Seat) Locate(_ context.Context, q node.Query) (node.Place, error) {
 		return node.Place{}, actors.Errorf(actors.CodeUnavailable, "no node takes the room")
 	}
 	w.owners[q.Room] = owner
-	return node.Place{Node: owner}, nil
+	return s.place(q, owner), nil
 }
 
-// Reclaim implements node.Cluster: nothing is ever forgotten.
-func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, _ actors.Owned) (actors.Owned, error) {
-	return actors.Owned{}, fmt.Errorf("%v was not claimed: %w", room, actors.ErrFenced)
+// place is the answer that names an owner. Rooms that keep something claim
+// themselves in the store of the test. mu is held.
+func (s *Seat) place(q node.Query, owner string) node.Place {
+	p := node.Place{Node: owner}
+	if keeps := !q.Brief && !strings.HasPrefix(q.Room.Kind, "@"); owner == s.peer.ID && !q.Peek && !keeps {
+		if s.world.owned[q.Room].Owner.Node != owner {
+			s.world.claim(q.Room, owner)
+		}
+		p.Owned = s.world.owned[q.Room]
+	}
+	return p
+}
+
+// claim makes a node the owner of a room in a new epoch. mu is held.
+func (w *World) claim(room actors.RoomRef, id string) {
+	w.owners[room] = id
+	w.epoch = max(w.epoch+1, uint64(time.Now().UnixMicro()))
+	w.owned[room] = actors.Owned{Owner: actors.Owner{Node: id, Nonce: "claimed"}, Epoch: w.epoch}
+}
+
+// Reclaim implements node.Cluster.
+func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error) {
+	w := s.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if owner := w.owners[room]; owner != "" && owner != s.peer.ID {
+		return actors.Owned{}, fmt.Errorf("%v is %s's: %w", room, owner, actors.ErrHeld)
+	}
+	w.owners[room], w.owned[room] = s.peer.ID, o
+	return o, nil
 }
 
 // whileAway is Locate while nobody can be asked. mu is held.
@@ -297,9 +332,7 @@ func (s *Seat) Claim(ctx context.Context, room actors.RoomRef) (node.Place, erro
 	if owner := w.owners[room]; owner != "" && owner != s.peer.ID {
 		return node.Place{Node: owner}, nil
 	}
-	w.owners[room] = s.peer.ID
-	w.epoch = max(w.epoch+1, uint64(time.Now().UnixMicro()))
-	w.owned[room] = actors.Owned{Owner: actors.Owner{Node: s.peer.ID, Nonce: "claimed"}, Epoch: w.epoch}
+	w.claim(room, s.peer.ID)
 	return node.Place{Node: s.peer.ID, Owned: w.owned[room]}, nil
 }
 
