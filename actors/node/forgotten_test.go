@@ -1,11 +1,15 @@
 package node_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
 	"github.com/parlor-rooms/parlor/actors/node"
+	"github.com/parlor-rooms/parlor/actors/node/nodetest"
+	"github.com/parlor-rooms/parlor/actors/store/memory"
 )
 
 // TestARoomThatKeepsNothingStaysOneWhenItIsForgottenWhoseItIs, as by a Redis
@@ -83,4 +87,64 @@ func TestARoomOfAGatewayStaysOneWhenItIsForgottenWhoseItIs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhereAClientIsIsKnownAgain once what keeps that has lost it, or could not
+// be told when the client connected.
+func TestWhereAClientIsIsKnownAgain(t *testing.T) {
+	for name, lose := range map[string]func(f *fleet, key string){
+		"lost": func(f *fleet, key string) {
+			_, version, err := f.store.Read(t.Context(), key)
+			if err == nil {
+				_, err = f.store.Write(t.Context(), key, nil, version, 0)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.world.RolledBack()
+		},
+		"never told": func(f *fleet, _ string) {
+			f.store.(*forgetful).away.Store(false)
+			f.world.Away(true)
+			f.world.Away(false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &forgetful{Store: memory.New(memory.Config{})}
+			store.away.Store(name == "never told")
+			f := &fleet{t: t, world: nodetest.New(1), notes: &ledger{}, store: store}
+			for range 2 {
+				f.add(store, actors.GatewayConfig{RecoverWithin: time.Minute})
+			}
+			r := &roamer{f: f, user: "ada"}
+			r.open(0)
+			r.ask("join", `["x"]`)
+			f.say(1, "heard")
+			r.await(actors.PacketEvent, roamNS, `["news","heard"`)
+			lose(f, "session/"+r.pid)
+			until(t, "it is known again", func() bool {
+				value, _, err := f.store.Read(t.Context(), "session/"+r.pid)
+				return err == nil && value != nil
+			})
+			r.drop(1, true)
+			f.say(1, "missed")
+			if !r.open(1) {
+				t.Error("it has not recovered on the other node")
+			}
+			r.await(actors.PacketEvent, roamNS, `["news","missed"`)
+		})
+	}
+}
+
+// forgetful is a store whose records cannot be written while it is away.
+type forgetful struct {
+	actors.Store
+	away atomic.Bool
+}
+
+func (s *forgetful) Write(ctx context.Context, key string, value []byte, ifVersion uint64, ttl time.Duration) (uint64, error) {
+	if s.away.Load() {
+		return 0, actors.ErrUnavailable
+	}
+	return s.Store.Write(ctx, key, value, ifVersion, ttl)
 }

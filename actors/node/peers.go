@@ -119,8 +119,11 @@ func (n *Node) compare(v View) (came []string) {
 		}
 	}
 	n.peers.data = v.Data
-	unrest := v.Away || n.peers.away || forgot
+	unrest, back := v.Away || n.peers.away || forgot, n.peers.away && !v.Away
 	n.peers.away = v.Away
+	if forgot || back {
+		n.beside.Go(func() { n.restoreRecords(forgot) })
+	}
 	living := make(map[string]bool, len(v.Peers))
 	for _, p := range v.Peers {
 		living[p.ID] = true

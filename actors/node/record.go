@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/parlor-rooms/parlor/actors"
@@ -36,7 +37,7 @@ type clientRecord struct {
 func recordKey(pid string) string { return "session/" + pid }
 
 // remember writes the record of a client that has connected. Where that fails,
-// the client recovers on this node only.
+// the client recovers on this node only, until what keeps the records is back.
 func (c *client) remember() {
 	if c.pid == "" || !c.gw.node.clustered() {
 		return
@@ -65,13 +66,66 @@ func (c *client) refreshRecord() {
 	if c.record.version == 0 || c.state == clientLeaving {
 		return
 	}
-	version := c.record.version
 	c.record.timer = time.AfterFunc(recordEvery, func() {
 		c.gw.node.beside.Go(func() {
+			c.mu.Lock()
+			version := c.record.version
+			c.mu.Unlock()
 			c.writeRecord(version)
 			c.refreshRecord()
 		})
 	})
+}
+
+// restoreRecords writes the records of this node's clients that there are none
+// of: where they could not be written, or all that are lost.
+func (n *Node) restoreRecords(lost bool) {
+	var writes sync.WaitGroup
+	defer writes.Wait()
+	n.clients.Range(func(_, v any) bool {
+		c := v.(*client)
+		if !c.lacksRecord(lost) {
+			return true
+		}
+		select {
+		case n.reclaims <- struct{}{}:
+		case <-n.ctx.Done():
+			return false
+		}
+		writes.Go(func() {
+			defer func() { <-n.reclaims }()
+			c.restoreRecord()
+		})
+		return true
+	})
+}
+
+// lacksRecord reports whether there is no record, or may be none, of a client
+// that is here to stay.
+func (c *client) lacksRecord(lost bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pid != "" && (c.state == clientLive || c.state == clientAway) && (lost || c.record.version == 0)
+}
+
+func (c *client) restoreRecord() {
+	ctx, cancel := context.WithTimeout(c.gw.node.ctx, keepWithin)
+	defer cancel()
+	version, err := c.gw.writeRecord(ctx, c.details.Namespace, c.pid, c.details.Identity.Subject, 0)
+	if err != nil {
+		return // mostly it is there
+	}
+	if !c.lacksRecord(true) { // it has left meanwhile
+		c.gw.deleteRecord(c.pid, version)
+		return
+	}
+	c.mu.Lock()
+	first := c.record.version == 0
+	c.record.version = version
+	c.mu.Unlock()
+	if first {
+		c.refreshRecord()
+	}
 }
 
 // forgetRecord deletes the record, unless another node has taken the client.

@@ -148,6 +148,25 @@ func TestRedisIsKilled(t *testing.T) {
 	c.check()
 }
 
+// TestRedisComesBackEmpty: rooms of which nothing is kept are their nodes' again,
+// and nobody in them notices.
+func TestRedisComesBackEmpty(t *testing.T) {
+	l := newLab(t, 3)
+	c := newCrowd(t, "lobby", rooms, guests, everySay, l.place)
+	c.flows(30 * time.Second)
+	l.owned(rooms, 30*time.Second)
+	c.mark()
+	l.emptyRedis()
+	l.owned(rooms, 30*time.Second)
+	c.flows(30 * time.Second)
+	if n, example := c.disconnected(); n > 0 {
+		t.Errorf("%d guests lost their connection, as %s", n, example)
+	}
+	c.report(l, "Redis comes back empty")
+	c.check()
+	l.exactMembers(c, 30*time.Second)
+}
+
 // TestTheClusterGrows from one node to three under load.
 func TestTheClusterGrows(t *testing.T) {
 	l := newLab(t, 1)

@@ -286,6 +286,20 @@ func (l *lab) acquainted(within time.Duration) {
 	})
 }
 
+// emptyRedis has Redis end and come back without anything it knew.
+func (l *lab) emptyRedis() {
+	l.t.Helper()
+	l.redis.Kill()
+	files := filepath.Join(l.redis.Dir, "appendonlydir")
+	if _, err := os.Stat(files); err != nil {
+		l.t.Fatal(err) // then this would prove nothing
+	}
+	if err := os.RemoveAll(files); err != nil {
+		l.t.Fatal(err)
+	}
+	l.redis.Start()
+}
+
 // owned waits until so many lobbies have an owner in Redis.
 func (l *lab) owned(want int, within time.Duration) {
 	l.t.Helper()
