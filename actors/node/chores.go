@@ -57,8 +57,8 @@ func (d *directory) recheck() {
 			claimed = append(claimed, reclaimedRoom{room: ref, pid: e.pid, owned: e.owned})
 		}
 	}
-	n := d.node
-	n.beside.Go(func() { n.reclaim(d.self, claimed) })
+	n, self := d.node, d.self
+	n.beside.Go(func() { n.reclaim(self, claimed) })
 	n.beside.Go(func() {
 		pause := time.NewTicker(recheckEvery)
 		defer pause.Stop()
@@ -79,15 +79,19 @@ func (d *directory) recheck() {
 // that, where it has been forgotten.
 func (n *Node) reclaim(directory *actor.PID, rooms []reclaimedRoom) {
 	var claims sync.WaitGroup
+	defer claims.Wait()
 	for _, r := range rooms {
-		n.reclaims <- struct{}{}
+		select {
+		case n.reclaims <- struct{}{}:
+		case <-n.ctx.Done():
+			return
+		}
 		claims.Go(func() {
 			defer func() { <-n.reclaims }()
 			r.owned, r.err = n.cfg.Cluster.Reclaim(n.ctx, r.room, r.owned)
 			n.send(directory, &r)
 		})
 	}
-	claims.Wait()
 }
 
 // reclaimed goes on with a room that is this node's. One that another node has
