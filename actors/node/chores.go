@@ -104,7 +104,7 @@ func (d *directory) reclaimed(r *reclaimedRoom) {
 	case r.err == nil:
 		e.owned = r.owned
 	case e.at(r.pid) && errors.Is(r.err, actors.ErrHeld):
-		d.node.log.Warn("a room was claimed elsewhere while it was forgotten whose it is: it ends here", "room", r.room.String(), "error", r.err)
+		d.node.log.Warn("a room was claimed by others while it was forgotten whose it is: it ends here", "room", r.room.String(), "error", r.err)
 		if isHub(r.room) {
 			d.node.send(e.pid, closeRoom{actors.ReasonShutdown})
 			return

@@ -131,6 +131,7 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 	if len(rooms) > 1 {
 		item.EmitID = n.emitID.Add(1)
 	}
+	var also []string // hubs of clients whose nodes are asked
 	for _, room := range rooms {
 		if node := n.nodeOf(room); node != "" {
 			if to.Local && node != n.id {
@@ -144,6 +145,10 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 				continue // a node that the client has left passes it on
 			}
 			room = clientRoom(room)
+			if ask != 0 {
+				also = append(also, room)
+				continue
+			}
 		} else if isClientID(room) && n.clustered() { // of a client that has outlived its first node
 			if ask != 0 {
 				hubs = append(hubs, clientRoom(room))
@@ -158,9 +163,10 @@ func (g *gateway) emit(to *actors.Multicast, ask uint64, wait time.Duration) (hu
 		n.tellHub(to.Namespace, room, g.hubEmit(to, item))
 	}
 	if ask != 0 {
-		g.emitAsking(to, hubs, item)
+		g.emitAsking(to, hubs, item, true)
+		g.emitAsking(to, also, item, false)
 	}
-	return hubs, nodes
+	return append(hubs, also...), nodes
 }
 
 // emitToAll sends an event to every client of the namespace, and returns the
@@ -197,15 +203,20 @@ func (g *gateway) hubEmit(to *actors.Multicast, item wire.GateEmit) *wire.HubEmi
 }
 
 // emitAsking sends an event that asks for acknowledgements to hubs, each of
-// which reports where it went.
-func (g *gateway) emitAsking(to *actors.Multicast, hubs []string, item wire.GateEmit) {
+// which reports where it went. If one that is the way to clients cannot be
+// reached, not everybody was asked.
+func (g *gateway) emitAsking(to *actors.Multicast, hubs []string, item wire.GateEmit, theWay bool) {
 	n := g.node
 	for _, room := range hubs {
 		e := g.hubEmit(to, item)
 		n.beside.Go(func() {
 			done, err := n.askHub(n.ctx, to.Namespace, room, e)
 			if err != nil {
-				n.asks.with(item.AskID, func(a *ask) { a.unreached(); a.hubs-- })
+				n.asks.with(item.AskID, func(a *ask) {
+					if a.hubs--; theWay {
+						a.unreached()
+					}
+				})
 				return
 			}
 			n.asks.expect(item.AskID, -1, done.Nodes...)

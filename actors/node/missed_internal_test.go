@@ -22,15 +22,16 @@ func TestWhatALinkRemembersOfWhatItCarries(t *testing.T) {
 		msg  any
 		want []emitMark
 	}{
-		"on its way to a room":      {&plain, []emitMark{anywhere}},
-		"given back by a room":      {&wire.HubMissed{HubSend: plain}, []emitMark{anywhere}},
-		"volatile":                  {&wire.HubSend{Room: room, Emit: wire.HubEmit{Volatile: true}}, nil},
-		"whose sender waits":        {&wire.HubSend{Room: room, Emit: wire.HubEmit{AskID: 1}}, nil},
-		"to a client":               {deliver(wire.GateEmit{Scope: wire.ScopeClient, Room: "x"}), []emitMark{anywhere}},
-		"to a client, who is asked": {deliver(wire.GateEmit{Scope: wire.ScopeClient, Room: "x", AskID: 1}), nil},
-		"of a room":                 {deliver(wire.GateEmit{Scope: wire.ScopeRoom, Room: "x", Pos: 3}), nil},
-		"to everybody":              {deliver(wire.GateEmit{Scope: wire.ScopeNamespace, Pos: 3}), []emitMark{{"/chat", "", true, 3}}},
-		"to everybody, volatile":    {deliver(wire.GateEmit{Scope: wire.ScopeNamespace, Volatile: true}), nil},
+		"on its way to a room":        {&plain, []emitMark{anywhere}},
+		"given back by a room":        {&wire.HubMissed{HubSend: plain}, []emitMark{anywhere}},
+		"volatile":                    {&wire.HubSend{Room: room, Emit: wire.HubEmit{Volatile: true}}, nil},
+		"whose sender waits":          {&wire.HubSend{Room: room, Emit: wire.HubEmit{AskID: 1}}, nil},
+		"to a client":                 {deliver(wire.GateEmit{Scope: wire.ScopeClient, Room: "x"}), []emitMark{anywhere}},
+		"to a client, who is asked":   {deliver(wire.GateEmit{Scope: wire.ScopeClient, Room: "x", AskID: 1}), nil},
+		"to everybody, who are asked": {deliver(wire.GateEmit{Scope: wire.ScopeNamespace, Pos: 3, AskID: 1}), []emitMark{{"", "", true, 3}}},
+		"of a room":                   {deliver(wire.GateEmit{Scope: wire.ScopeRoom, Room: "x", Pos: 3}), nil},
+		"to everybody":                {deliver(wire.GateEmit{Scope: wire.ScopeNamespace, Pos: 3}), []emitMark{{"/chat", "", true, 3}}},
+		"to everybody, volatile":      {deliver(wire.GateEmit{Scope: wire.ScopeNamespace, Volatile: true}), nil},
 		"losses": {
 			deliver(wire.GateEmit{Scope: wire.ScopeLoss, Room: "x", Pos: 4}, wire.GateEmit{Scope: wire.ScopeLoss, Room: "y"}),
 			[]emitMark{{"/chat", "x", true, 4}, {"/chat", "y", true, 0}},

@@ -119,38 +119,51 @@ func TestWhatIsEmittedOverALinkThatIsGivenUpIsAnnounced(t *testing.T) {
 	}
 }
 
-// TestAClientThatMovesIsToldWhatALinkHasLost: it is not given to another node
-// before it is known what it has missed. One that has missed nothing is not kept
-// waiting for what will not come.
+// TestAClientThatMovesIsToldWhatALinkHasLost: what was for everybody before it is
+// given to another node, and what was for its room wherever it is. One that has
+// missed nothing is not kept waiting for what will not come.
 func TestAClientThatMovesIsToldWhatALinkHasLost(t *testing.T) {
-	s := newSplit(t, impatient)
-	r, other := s.in[1], &roamer{f: s.fleet, user: "in", namespace: roamNS + "/other"}
-	other.open(1)
-	if err := s.gates[1].In(other.namespace).Emit("news", "of another namespace"); err != nil {
-		t.Fatal(err)
-	}
-	other.await(actors.PacketEvent, other.namespace, `["news"`)
-	for _, one := range []*roamer{r, other} {
-		one.drop(1, true)
-	}
-	s.cut(true)
-	if err := s.gates[0].Emit("news", "lost"); err != nil {
-		t.Fatal(err)
-	}
-	s.in[2].await(actors.PacketEvent, roamNS, `["news","lost"`)
-	healed := make(chan struct{})
-	go func() { // ends before the client has moved
-		defer close(healed)
-		s.givenUp()
-		s.cut(false)
-	}()
-	recovered := r.open(2)
-	<-healed
-	r.read(1 << 30)
-	if recovered {
-		t.Errorf("it has recovered, and has %q", r.got)
-	}
-	if !other.open(2) {
-		t.Error("a client of another namespace has not recovered")
+	for name, emit := range map[string]func(s *split) error{
+		"to everybody": func(s *split) error { return s.gates[0].Emit("news", "lost") },
+		"to its room":  func(s *split) error { return s.gates[0].To("x").Emit("news", "lost") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSplit(t, impatient)
+			r, other := s.in[1], &roamer{f: s.fleet, user: "in", namespace: roamNS + "/other"}
+			other.open(1)
+			if err := s.gates[1].In(other.namespace).Emit("news", "of another namespace"); err != nil {
+				t.Fatal(err)
+			}
+			other.await(actors.PacketEvent, other.namespace, `["news"`)
+			if err := s.gates[0].Emit("news", "to all"); err != nil {
+				t.Fatal(err)
+			}
+			for i := range s.nodes {
+				s.in[i].await(actors.PacketEvent, roamNS, `["news","to all"`)
+			}
+			r.drop(2, true)
+			other.drop(1, true)
+			s.cut(true)
+			if err := emit(s); err != nil {
+				t.Fatal(err)
+			}
+			healed := make(chan struct{})
+			go func() { // ends before the client has moved, or soon
+				defer close(healed)
+				s.givenUp()
+				s.cut(false)
+			}()
+			recovered := r.open(2)
+			<-healed
+			until(t, "both ends know", func() bool { return s.nodes[1].Stats().LinksLost > 0 })
+			if recovered {
+				until(t, "it is told, or sent what was lost elsewhere", func() bool {
+					return r.reason() == actors.ReasonNodeLost || len(r.find(actors.PacketEvent, roamNS, `["news","lost"`)) == 1
+				})
+			}
+			if !other.open(2) {
+				t.Error("a client of another namespace has not recovered")
+			}
+		})
 	}
 }

@@ -119,9 +119,10 @@ func (n *Node) compare(v View) (came []string) {
 		}
 	}
 	n.peers.data = v.Data
-	unrest, back := v.Away || n.peers.away || forgot, n.peers.away && !v.Away
+	first, back := len(n.peers.byID)+len(n.peers.gone) == 0, n.peers.away && !v.Away
+	unrest := v.Away || n.peers.away || forgot || first && len(v.Peers) > 1
 	n.peers.away = v.Away
-	if forgot || back {
+	if (forgot || back) && n.ctx.Err() == nil {
 		n.beside.Go(func() { n.restoreRecords(forgot) })
 	}
 	living := make(map[string]bool, len(v.Peers))
@@ -133,6 +134,7 @@ func (n *Node) compare(v View) (came []string) {
 			unrest = unrest || p.Draining && !known.Draining
 			known.Peer = p
 		default:
+			unrest = unrest || p.Draining
 			n.peers.byID[p.ID] = n.startLink(p)
 			came = append(came, p.ID)
 		}
@@ -153,7 +155,7 @@ func (n *Node) compare(v View) (came []string) {
 }
 
 // settleWithin is how long after a node has begun to leave, or has gone, or what
-// keeps the members has been away, a gateway's room that is in memory nowhere may
+// keeps the members has been away, or this node has come, a gateway's room that is in memory nowhere may
 // have clients in it that have yet to enter it again.
 const settleWithin = 15 * time.Second
 
@@ -223,13 +225,15 @@ type linkActor struct {
 	queued *atomic.Int64 // bytes that wait; set by Receive
 
 	// Owned by Receive.
-	self     *actor.PID
-	machine  *link.Machine
-	spent    [2]int // by lane: what was consumed on arrival
-	alarms   [3]alarm
-	flushing bool
-	spans    []trace.Span // of messages that the next flush transmits, or keeps until the peer takes more
-	missed   []emitMark   // what the peer may not have, and is not announced yet
+	self      *actor.PID
+	machine   *link.Machine
+	spent     [2]int // by lane: what was consumed on arrival
+	alarms    [3]alarm
+	flushing  bool
+	spans     []trace.Span // of messages that the next flush transmits, or keeps until the peer takes more
+	missed    []emitMark   // what the peer may not have, and is not announced yet
+	numbered  uint64       // the last number of what every node is sent that was handed to the machine
+	restarted bool         // a session has ended since the last announcement
 }
 
 type (
@@ -276,6 +280,7 @@ func (l *linkActor) Receive(ctx actor.Context) {
 		if msg.span != nil {
 			l.spans = append(l.spans, msg.span)
 		}
+		l.mark(msg.marks)
 		err := l.send(now, msg)
 		if errors.Is(err, link.ErrTooLarge) {
 			l.node.log.Error("a message is too large for a node link", "peer", l.peer.ID, "bytes", len(msg.data))
@@ -395,6 +400,7 @@ func (l *linkActor) Deliver(lane link.Lane, data []byte, cost int) {
 // Lost implements link.Effects.
 func (l *linkActor) Lost(why link.Loss, marks []any) {
 	l.node.log.Warn("what was under way to another node is lost", "peer", l.peer.ID, "reason", string(why))
+	l.restarted = true
 	for _, m := range marks {
 		l.missed = append(l.missed, m.([]emitMark)...)
 	}

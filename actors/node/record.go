@@ -56,7 +56,9 @@ func (c *client) writeRecord(ifVersion uint64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.record.version = version
+	if err == nil || c.record.version == ifVersion { // otherwise it was restored meanwhile
+		c.record.version = version
+	}
 }
 
 // refreshRecord has the record written again in time.
@@ -66,11 +68,17 @@ func (c *client) refreshRecord() {
 	if c.record.version == 0 || c.state == clientLeaving {
 		return
 	}
+	if c.record.timer != nil {
+		c.record.timer.Stop()
+	}
 	c.record.timer = time.AfterFunc(recordEvery, func() {
 		c.gw.node.beside.Go(func() {
 			c.mu.Lock()
 			version := c.record.version
 			c.mu.Unlock()
+			if version == 0 { // it has left, or another node has taken it
+				return
+			}
 			c.writeRecord(version)
 			c.refreshRecord()
 		})
@@ -105,27 +113,30 @@ func (n *Node) restoreRecords(lost bool) {
 func (c *client) lacksRecord(lost bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.pid != "" && (c.state == clientLive || c.state == clientAway) && (lost || c.record.version == 0)
+	return c.pid != "" && c.stays() && (lost || c.record.version == 0)
 }
+
+// stays reports whether the client is here, and is not about to leave. mu is held.
+func (c *client) stays() bool { return c.state == clientLive || c.state == clientAway }
 
 func (c *client) restoreRecord() {
 	ctx, cancel := context.WithTimeout(c.gw.node.ctx, keepWithin)
 	defer cancel()
 	version, err := c.gw.writeRecord(ctx, c.details.Namespace, c.pid, c.details.Identity.Subject, 0)
 	if err != nil {
-		return // mostly it is there
+		return // mostly it is there; one that names another node, after a roll-back, stays as it is
 	}
-	if !c.lacksRecord(true) { // it has left meanwhile
+	c.mu.Lock()
+	stays := c.stays()
+	if stays {
+		c.record.version = version
+	}
+	c.mu.Unlock()
+	if !stays { // it has left meanwhile
 		c.gw.deleteRecord(c.pid, version)
 		return
 	}
-	c.mu.Lock()
-	first := c.record.version == 0
-	c.record.version = version
-	c.mu.Unlock()
-	if first {
-		c.refreshRecord()
-	}
+	c.refreshRecord()
 }
 
 // forgetRecord deletes the record, unless another node has taken the client.

@@ -28,9 +28,7 @@ func New(conn net.Conn) net.Conn {
 	if raw == nil {
 		return conn
 	}
-	c := &rawConn{Conn: conn, raw: raw}
-	c.in.try, c.out.try = c.in.read, c.out.write
-	return c
+	return &rawConn{Conn: conn, raw: raw}
 }
 
 // rawConn is a connection with the calls of this package.
@@ -43,26 +41,29 @@ type rawConn struct {
 // side is one direction of a connection.
 type side struct {
 	mu  sync.Mutex            // held while there is a call, and guards the following
-	try func(fd uintptr) bool // read or write, bound once because binding allocates
+	try func(fd uintptr) bool // read or write, bound by the first call because binding allocates
 	p   []byte
 	n   int
 	err error
 }
 
 // Read implements net.Conn.
-func (c *rawConn) Read(p []byte) (int, error) { return c.in.call(c.raw.Read, p) }
+func (c *rawConn) Read(p []byte) (int, error) { return c.in.call(c.raw.Read, (*side).read, p) }
 
 // Write implements net.Conn.
-func (c *rawConn) Write(p []byte) (int, error) { return c.out.call(c.raw.Write, p) }
+func (c *rawConn) Write(p []byte) (int, error) { return c.out.call(c.raw.Write, (*side).write, p) }
 
 // SyscallConn implements syscall.Conn.
 func (c *rawConn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
 // call has try called until it has done what it can. An error of wait says that
 // the connection was closed, or that its deadline has passed.
-func (s *side) call(wait func(func(fd uintptr) bool) error, p []byte) (int, error) {
+func (s *side) call(wait func(func(fd uintptr) bool) error, try func(*side, uintptr) bool, p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.try == nil {
+		s.try = func(fd uintptr) bool { return try(s, fd) }
+	}
 	s.p, s.n, s.err = p, 0, nil
 	err := wait(s.try)
 	s.p = nil

@@ -240,10 +240,22 @@ func (m *Machine) loss(s *space, e *wire.GateEmit) {
 	if s == nil {
 		return
 	}
-	for _, c := range s.clients {
-		meant := e.Room == "" || e.Room == c.id || c.inRoom(e.Room) || slices.Contains(c.also, e.Room)
-		if meant && !c.hadBefore(e) {
+	told := func(c *client) {
+		if !c.hadBefore(e) {
 			m.cutOff(c)
+		}
+	}
+	if c := s.clients[e.Room]; c != nil {
+		told(c)
+	}
+	if crowd := s.rooms[e.Room]; crowd != nil {
+		for _, c := range crowd.list {
+			told(c)
+		}
+	}
+	for _, c := range s.clients {
+		if e.Room == "" || slices.Contains(c.also, e.Room) {
+			told(c)
 		}
 	}
 }

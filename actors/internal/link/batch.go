@@ -39,13 +39,15 @@ const (
 	frameSize  = 8
 )
 
-// unsent is about how many bytes the frames that wait to be sent will take in a
+// unsent is about how many bytes the frames that may be sent will take in a
 // batch, if they are not more than it holds.
 func (m *Machine) unsent() (bytes int) {
 	for l := range m.out {
 		s := &m.out[l]
-		for i := s.next; i < len(s.frames) && bytes < m.limits.Batch; i++ {
+		ahead := 0
+		for i := s.next; i < len(s.frames) && bytes < m.limits.Batch && m.maySend(s, i, ahead); i++ {
 			bytes += len(s.frames[i].payload) + frameSize
+			ahead += s.frames[i].cost()
 		}
 	}
 	return min(bytes, m.limits.Batch)

@@ -67,6 +67,16 @@ func (s *sender) probe(now time.Time) {
 	s.silence++
 }
 
+// maySend reports whether a frame may go out once others of that cost have, which
+// were not sent before.
+func (m *Machine) maySend(s *sender, i, ahead int) bool {
+	if s.probing && i > 0 {
+		return false
+	}
+	under := int(s.sent-s.consumed) + ahead
+	return i < s.high || under == 0 || under+s.frames[i].cost() <= m.limits.Window
+}
+
 // fill adds frames of a lane to a batch, as far as batch and window go. The
 // window is never too small for a frame alone.
 func (m *Machine) fill(now time.Time, b *batch, lane Lane) {
@@ -74,10 +84,7 @@ func (m *Machine) fill(now time.Time, b *batch, lane Lane) {
 	for s.next < len(s.frames) {
 		f := &s.frames[s.next]
 		again := s.next < s.high
-		switch {
-		case s.probing && s.next > 0,
-			!again && s.sent > s.consumed && int(s.sent-s.consumed)+f.cost() > m.limits.Window,
-			!b.fits(f, m.limits.Batch):
+		if !m.maySend(s, s.next, 0) || !b.fits(f, m.limits.Batch) {
 			return
 		}
 		b.add(lane, s.first+uint64(s.next), f)

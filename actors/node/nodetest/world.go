@@ -285,15 +285,15 @@ func (w *World) claim(room actors.RoomRef, id string) {
 }
 
 // Reclaim implements node.Cluster.
-func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, o actors.Owned) (actors.Owned, error) {
+func (s *Seat) Reclaim(_ context.Context, room actors.RoomRef, _ actors.Owned) (actors.Owned, error) {
 	w := s.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if owner := w.owners[room]; owner != "" && owner != s.peer.ID {
 		return actors.Owned{}, fmt.Errorf("%v is %s's: %w", room, owner, actors.ErrHeld)
 	}
-	w.owners[room], w.owned[room] = s.peer.ID, o
-	return o, nil
+	w.claim(room, s.peer.ID)
+	return w.owned[room], nil
 }
 
 // whileAway is Locate while nobody can be asked. mu is held.
