@@ -130,6 +130,7 @@ func TestAClientThatMovesIsToldWhatALinkHasLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSplit(t, impatient)
 			r, other := s.in[1], &roamer{f: s.fleet, user: "in", namespace: roamNS + "/other"}
+			s.world.Put(actors.RoomRef{Kind: "@" + other.namespace, ID: "\x00user:in"}, s.nodes[2].ID())
 			other.open(1)
 			if err := s.gates[1].In(other.namespace).Emit("news", "of another namespace"); err != nil {
 				t.Fatal(err)
