@@ -3,6 +3,7 @@
 package rawio
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -41,13 +42,12 @@ func Write(fd uintptr, p []byte) (n int, wouldBlock bool, err error) {
 func once(name string, call func(fd uintptr, p []byte) (int, error), fd uintptr, p []byte) (n int, wouldBlock bool, err error) {
 	for {
 		n, err = call(fd, p)
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			return n, false, nil
-		case syscall.EINTR:
-		case syscall.EAGAIN:
+		case errors.Is(err, syscall.EAGAIN):
 			return 0, true, nil
-		default:
+		case !errors.Is(err, syscall.EINTR):
 			return 0, false, os.NewSyscallError(name, err)
 		}
 	}
