@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -43,5 +44,24 @@ func TestWhatALinkRemembersOfWhatItCarries(t *testing.T) {
 		if got := marksOf(c.msg); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+// TestALossOfTooManyRoomsIsAnnouncedToEverybody of their namespace.
+func TestALossOfTooManyRoomsIsAnnouncedToEverybody(t *testing.T) {
+	sets := make(roomSets)
+	var all []string
+	for i := range lossRooms {
+		room := fmt.Sprintf("%04d", i)
+		all = append(all, room)
+		sets.add("/chat", room)
+		sets.add("/chat", room)
+	}
+	if names := sets["/chat"].names(); !slices.Equal(names, all) {
+		t.Errorf("%d names of %d", len(names), lossRooms)
+	}
+	sets.add("/chat", "one more")
+	if names := sets["/chat"].names(); !slices.Equal(names, []string{""}) {
+		t.Errorf("%d names", len(names))
 	}
 }

@@ -155,8 +155,8 @@ func (n *Node) compare(v View) (came []string) {
 }
 
 // settleWithin is how long after a node has begun to leave, or has gone, or what
-// keeps the members has been away, or this node has come, a gateway's room that is in memory nowhere may
-// have clients in it that have yet to enter it again.
+// keeps the members has been away, or this node has come, a gateway's room that
+// is in memory nowhere may have clients in it that have yet to enter it again.
 const settleWithin = 15 * time.Second
 
 // unsettled reports whether it may.

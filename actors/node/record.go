@@ -16,6 +16,9 @@ import (
 // nothing is left of one whose node has died.
 const recordEvery = time.Hour
 
+// restoreWithin is how long it is tried to restore a record.
+const restoreWithin = 10 * time.Second
+
 // maxPID bounds the pids that are looked for, in bytes.
 const maxPID = 64
 
@@ -119,12 +122,21 @@ func (c *client) lacksRecord(lost bool) bool {
 // stays reports whether the client is here, and is not about to leave. mu is held.
 func (c *client) stays() bool { return c.state == clientLive || c.state == clientAway }
 
+// restoreRecord writes the record unless there is one. One that names another
+// node, after a roll-back, stays as it is.
 func (c *client) restoreRecord() {
-	ctx, cancel := context.WithTimeout(c.gw.node.ctx, keepWithin)
+	ctx, cancel := context.WithTimeout(c.gw.node.ctx, restoreWithin)
 	defer cancel()
-	version, err := c.gw.writeRecord(ctx, c.details.Namespace, c.pid, c.details.Identity.Subject, 0)
-	if err != nil {
-		return // mostly it is there; one that names another node, after a roll-back, stays as it is
+	var version uint64
+	err := c.gw.node.again(ctx, func(ctx context.Context) (err error) {
+		version, err = c.gw.writeRecord(ctx, c.details.Namespace, c.pid, c.details.Identity.Subject, 0)
+		if errors.Is(err, actors.ErrVersion) { // perhaps of an earlier try
+			version, err = c.gw.ownRecord(ctx, c.pid)
+		}
+		return err
+	})
+	if err != nil || version == 0 {
+		return
 	}
 	c.mu.Lock()
 	stays := c.stays()
@@ -158,6 +170,20 @@ func (g *gateway) writeRecord(ctx context.Context, namespace, pid, subject strin
 		return 0, err
 	}
 	return g.node.store.Write(ctx, recordKey(pid), value, ifVersion, recordEvery+g.config.RecoverWithin+takeWithin)
+}
+
+// ownRecord returns the version of a record that names this node; zero if it
+// names another, or there is none.
+func (g *gateway) ownRecord(ctx context.Context, pid string) (uint64, error) {
+	value, version, err := g.node.store.Read(ctx, recordKey(pid))
+	var w whereabouts
+	if err == nil && value != nil {
+		err = json.Unmarshal(value, &w)
+	}
+	if w.Node != g.node.id {
+		version = 0
+	}
+	return version, err
 }
 
 // deleteRecord deletes a record of this version, beside the caller.

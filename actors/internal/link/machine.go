@@ -215,9 +215,10 @@ func (m *Machine) Send(now time.Time, lane Lane, class actors.Class, msg []byte)
 
 // SendMarked queues a message. It goes out with Flush. msg is kept and not
 // modified. A mark that is not nil is handed to Effects.Lost if the session ends
-// before the other end has the message; it is kept until then. A volatile message is dropped with ErrDropped while Limits.Volatile bytes
-// wait. Where a reliable one finds no room, the session is given up: then
-// Effects.Lost was called, and the message was not queued, with ErrLost.
+// before the other end has the message; it is kept until then. A volatile message
+// is dropped with ErrDropped while Limits.Volatile bytes wait. Where a reliable
+// one finds no room, the session is given up: then Effects.Lost was called, and
+// the message was not queued, with ErrLost.
 func (m *Machine) SendMarked(now time.Time, lane Lane, class actors.Class, msg []byte, mark any) error {
 	s := &m.out[lane]
 	switch {
