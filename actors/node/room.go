@@ -37,6 +37,7 @@ type roomActor struct {
 	self     *actor.PID
 	machine  *room.Machine // nil once the room has fallen asleep
 	paused   *pause        // nil: the machine takes messages
+	opened   bool          // the machine has been open
 	store    *archive      // nil: nothing is kept of the kind
 	out      callTable
 	incoming map[uint64]*roomCall
@@ -133,6 +134,7 @@ func (r *roomActor) Receive(ctx actor.Context) {
 	if r.paused == nil || !r.keeps(msg) {
 		r.take(ctx, msg, now)
 	}
+	r.opened = r.opened || r.machine != nil && r.machine.Open()
 	r.resume(ctx, now)
 	r.drowse()
 	if r.machine != nil {
@@ -165,7 +167,9 @@ func (r *roomActor) take(ctx actor.Context, msg any, now time.Time) {
 	case *wire.Join:
 		r.join(now, msg)
 	case *wire.Event:
-		if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) || r.waits.bytes.Load() > int64(r.node.cfg.MaxMailboxBytes) {
+		if m.Retired() && !r.opened { // it failed to wake before this came: its sender was told nothing
+			r.node.sendBack(&roomBound{room: r.ref, msg: msg})
+		} else if r.waits.waiting() > int64(r.node.cfg.MaxMailbox) || r.waits.bytes.Load() > int64(r.node.cfg.MaxMailboxBytes) {
 			m.Overloaded(now, msg)
 		} else {
 			r.event(now, msg)

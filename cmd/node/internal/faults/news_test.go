@@ -59,16 +59,6 @@ func TestStockClientsOfAGatewayRecoverWhileNodesRestart(t *testing.T) {
 	watchNews(t, "recover", restartAll)
 }
 
-// TestStockClientsOfAGatewayNoticeNothingOfAnEmptyRedis, nor of nodes that restart
-// afterwards, with rooms that Redis had forgotten.
-func TestStockClientsOfAGatewayNoticeNothingOfAnEmptyRedis(t *testing.T) {
-	watchNews(t, "recover", func(t *testing.T, l *lab) {
-		l.emptyRedis()
-		testenv.Pause(t.Context(), 2*lease)
-		restartAll(t, l)
-	})
-}
-
 // TestStockClientsOfAGatewayAreToldWhenTheirNodeDies: what a killed node had
 // emitted to its clients nobody else knows. They are told, each of them, and who
 // is not has what anybody else has.
