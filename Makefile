@@ -38,13 +38,18 @@ install: ## install parlor where go install puts programs
 deps: ## install what the tests need; nothing to do costs no network
 	@.ci/deps
 
+# Packages of which some tests, or some code, are left out under the race detector.
+WITHOUT_RACE := ./actors/rawio ./actors/node/carrier ./transport ./transport/internal/outbox
+
 .PHONY: test
 test: deps vet ## everything, race detector on, with Redis, browser, node and Python
 	go test -race $(PKG)
+	go test $(WITHOUT_RACE)
 
 .PHONY: test-long
 test-long: deps vet ## test, and the tests behind the build tag "long"
 	go test -race -tags long -timeout 60m $(PKG)
+	go test $(WITHOUT_RACE)
 
 .PHONY: test-go
 test-go: ## go test alone: no deps, no vet, no race detector, for the edit loop
