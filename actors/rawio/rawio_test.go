@@ -111,17 +111,17 @@ func TestADeadlineAndACloseEndACallThatWaits(t *testing.T) {
 	})
 }
 
-// TestAConnectionThatBreaksSaysWhy: with the error of the system.
+// TestAConnectionThatBreaksSaysWhy: with the error of the system, which it
+// reports once.
 func TestAConnectionThatBreaksSaysWhy(t *testing.T) {
-	plain, b := pair(t, "tcp", "127.0.0.1:0")
-	raw := rawio.New(b)
-	if err := plain.(*net.TCPConn).SetLinger(0); err != nil {
-		t.Fatal(err)
-	}
-	_ = plain.Close()
-	for name, call := range map[string]func([]byte) (int, error){"read": raw.Read, "write": raw.Write} {
+	for name, call := range map[string]func(net.Conn, []byte) (int, error){"read": net.Conn.Read, "write": net.Conn.Write} {
+		plain, b := pair(t, "tcp", "127.0.0.1:0")
+		if err := plain.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		_ = plain.Close()
 		var system *os.SyscallError
-		if n, err := call(make([]byte, 1)); n != 0 || !errors.As(err, &system) || system.Syscall != name {
+		if n, err := call(rawio.New(b), make([]byte, 1)); n != 0 || !errors.As(err, &system) || system.Syscall != name {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
